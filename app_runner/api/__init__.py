@@ -1,0 +1,1 @@
+"""HTTP: resources, schemas and the API document."""

@@ -1,0 +1,1 @@
+"""Plugins: what they are, how they are found, loaded and listed."""
