@@ -1,0 +1,3 @@
+from marshmallow import Schema
+
+class ErrorSchema(Schema): ...

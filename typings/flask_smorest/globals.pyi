@@ -1,0 +1,3 @@
+from . import Api
+
+current_api: Api
