@@ -1,0 +1,129 @@
+"""What the invoke tasks call, one function each; every one gives an exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+
+from app_runner.babel import gettext as _
+from app_runner.launch import brokers, commands
+from app_runner.launch.checks import pytest_command
+from app_runner.launch.demo import demo
+from app_runner.launch.environment import surroundings
+from app_runner.launch.instance import read_record
+from app_runner.launch.output import Console
+from app_runner.launch.ports import PORT, url_of
+from app_runner.launch.supervisor import exit_code
+
+
+def _reported(body: Callable[[], None]) -> int:
+    return exit_code(Console(sys.stderr), body)
+
+
+def start_gunicorn(
+    host: str, port: int, workers: int, threads: int, log_level: str | None
+) -> int:
+    """Become the server; in a container it is reachable from outside."""
+
+    def body() -> None:
+        settings = commands.joined().settings
+        everywhere = "0.0.0.0"  # noqa: S104 - the container decides what is published
+        address = host or (everywhere if settings["CONTAINER_MODE"] else "127.0.0.1")
+        bracketed = f"[{address}]" if ":" in address else address
+        commands.become(
+            commands.server(f"{bracketed}:{port}", settings, log_level, workers, threads)
+        )
+
+    return _reported(body)
+
+
+def start_broker(port: int | None) -> int:
+    """Start a broker in the background; prints the setting to use it with."""
+
+    def body() -> None:
+        url = brokers.start_broker(surroundings().instance, port, _tell)
+        print(f"BROKER_URL={url}")
+
+    return _reported(body)
+
+
+def stop_broker() -> int:
+    """Stop that broker."""
+    return _reported(lambda: brokers.stop_broker(surroundings().instance, _tell))
+
+
+def reset_broker() -> int:
+    """Delete what the broker keeps."""
+    return _reported(lambda: brokers.reset_broker(surroundings().instance, _tell))
+
+
+def celery_status() -> int:
+    """Become `celery status`."""
+
+    def body() -> None:
+        commands.joined()
+        commands.become((*commands.CELERY, "status"))
+
+    return _reported(body)
+
+
+def purge_task_queues(certain: bool) -> int:
+    """Become `celery purge`, unless the person at the terminal says no."""
+
+    def body() -> None:
+        settings = commands.joined().settings
+        queue = settings["CELERY_QUEUE"]
+        question = _("Delete all tasks that wait in the queue %(queue)s?", queue=queue)
+        if certain or _agreed(question):
+            purge = ("purge", "--force", "--queues", queue)
+            commands.become((*commands.CELERY, *purge))
+        _tell(_("Nothing was deleted."))
+
+    return _reported(body)
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        return False
+
+
+def upgrade_db() -> int:
+    """Become `flask db upgrade`."""
+
+    def body() -> None:
+        surroundings()
+        commands.become((*commands.FLASK, "db", "upgrade"))
+
+    return _reported(body)
+
+
+def run_demo(url: str) -> int:
+    """Walk the example plugin, by default on the server that runs here."""
+
+    def default() -> str:
+        record = read_record(surroundings().instance)
+        return (
+            record.url if record.is_current and record.url else url_of("127.0.0.1", PORT)
+        )
+
+    return demo(url or default(), _tell)
+
+
+def run_tests(arguments: str) -> int:
+    """Become the test suite."""
+    return _reported(lambda: commands.become(pytest_command(arguments)))
+
+
+def run_bench(quick: bool, arguments: str) -> int:
+    """Become the benchmark."""
+    command = [sys.executable, "-m", "app_runner.bench", *shlex.split(arguments)]
+    if quick:
+        command.append("--quick")
+    return _reported(lambda: commands.become(tuple(command)))
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,50 @@
+"""`invoke worker`: becomes a worker, or restarts one when its sources change."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from app_runner.babel import gettext as _
+from app_runner.config import PROJECT, Settings
+from app_runner.launch import commands
+from app_runner.launch.children import Service
+from app_runner.launch.output import Console
+from app_runner.launch.source_watch import SourceWatch
+from app_runner.launch.supervisor import Supervisor, exit_code
+
+
+def run_worker(options: commands.WorkerOptions, watch: bool = False) -> int:
+    """Run a worker; without ``watch`` this process becomes it. Gives the exit code."""
+    console = Console(sys.stdout)
+
+    def body() -> None:
+        settings = commands.joined().settings
+        command = commands.worker(options, settings)
+        if watch:
+            watch_worker(command, source_folders(settings), console)
+        commands.become(command)
+
+    return exit_code(console, body)
+
+
+def source_folders(settings: Settings) -> list[Path]:
+    """Give the folders whose Python files a worker has read."""
+    plugins = [PROJECT / folder for folder in settings["PLUGIN_FOLDERS"]]
+    return [PROJECT / "app_runner", *plugins]
+
+
+def watch_worker(command: tuple[str, ...], folders: list[Path], console: Console) -> None:
+    """Run the worker and start it again after each change, until asked to end."""
+    service = Service("worker", command, _("celery worker"), order=0, grace=10)
+    sources = SourceWatch(folders)
+    with Supervisor(console) as supervisor:
+        supervisor.spawn(service)
+
+        def restart_on_change() -> None:
+            if changed := sources.changed():
+                name = changed[0].name
+                console.say(_("%(name)s has changed; the worker restarts.", name=name))
+                supervisor.restart("worker")
+
+        supervisor.watch(restart_on_change)

@@ -1,0 +1,185 @@
+"""Commands of the project, thin: what they do lies in the package `app_runner.launch`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from invoke.tasks import task
+
+if TYPE_CHECKING:
+    from invoke.context import Context
+
+POOL = "How jobs run side by side: prefork, threads or solo (default: the setting)."
+CONCURRENCY = "Jobs at the same time (default: the setting)."
+LEVEL = "debug, info, warning, error or critical (default: the setting)."
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "port": "Port to listen on (default: 5005, or the next free one).",
+        "host": "Address to listen on (default: 127.0.0.1).",
+        "pool": POOL,
+        "concurrency": CONCURRENCY,
+        "log-level": LEVEL,
+    },
+)
+def start(
+    c: Context,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    pool: str = "",
+    concurrency: int = 0,
+    log_level: str = "",
+) -> None:
+    """Run everything in this terminal: server, worker, scheduler and broker."""
+    from app_runner.launch.start import StartOptions, start
+
+    options = StartOptions(
+        host, port or None, pool or None, concurrency or None, log_level or None
+    )
+    sys.exit(start(options))
+
+
+@task(
+    help={
+        "pool": POOL,
+        "concurrency": CONCURRENCY,
+        "log-level": LEVEL,
+        "periodic-scheduler": "Run the scheduler in this worker (prefork and solo only).",
+        "watch": "Restart when Python files of the runner or of plugins change.",
+        "queues": "Queues to take tasks from, separated by commas.",
+    }
+)
+def worker(
+    c: Context,
+    pool: str = "",
+    concurrency: int = 0,
+    log_level: str = "",
+    periodic_scheduler: bool = False,
+    watch: bool = False,
+    queues: str = "",
+) -> None:
+    """Run one more worker."""
+    from app_runner.launch.commands import WorkerOptions
+    from app_runner.launch.worker import run_worker
+
+    options = WorkerOptions(
+        pool or None,
+        concurrency or None,
+        log_level or None,
+        periodic_scheduler or None,
+        queues or None,
+    )
+    sys.exit(run_worker(options, watch))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "port": "Port to listen on (default: 5005).",
+        "host": "Address to listen on (default: 127.0.0.1; all with CONTAINER_MODE).",
+        "workers": "Server processes.",
+        "threads": "Requests at the same time in each.",
+        "log-level": LEVEL,
+    },
+)
+def start_gunicorn(
+    c: Context,
+    port: int = 5005,
+    host: str = "",
+    workers: int = 2,
+    threads: int = 16,
+    log_level: str = "",
+) -> None:
+    """Run the server alone, as in production."""
+    from app_runner.launch.operations import start_gunicorn
+
+    sys.exit(start_gunicorn(host, port, workers, threads, log_level or None))
+
+
+@task(help={"port": "Port to listen on, on 127.0.0.1."})
+def start_broker(c: Context, port: int = 0) -> None:
+    """Start a message broker in the background and print its BROKER_URL."""
+    from app_runner.launch.operations import start_broker
+
+    sys.exit(start_broker(port or None))
+
+
+@task
+def stop_broker(c: Context) -> None:
+    """Stop the broker that start-broker has started; its data stay."""
+    from app_runner.launch.operations import stop_broker
+
+    sys.exit(stop_broker())
+
+
+@task
+def reset_broker(c: Context) -> None:
+    """Delete all messages and results of the broker of this folder."""
+    from app_runner.launch.operations import reset_broker
+
+    sys.exit(reset_broker())
+
+
+@task
+def celery_status(c: Context) -> None:
+    """Show the workers that answer."""
+    from app_runner.launch.operations import celery_status
+
+    sys.exit(celery_status())
+
+
+@task(help={"yes": "Do not ask."})
+def purge_task_queues(c: Context, yes: bool = False) -> None:
+    """Delete all tasks that wait in the queues (asks first)."""
+    from app_runner.launch.operations import purge_task_queues
+
+    sys.exit(purge_task_queues(yes))
+
+
+@task
+def upgrade_db(c: Context) -> None:
+    """Bring the database to the newest version of its tables."""
+    from app_runner.launch.operations import upgrade_db
+
+    sys.exit(upgrade_db())
+
+
+@task(help={"url": "Where the runner is (default: the one started here)."})
+def demo(c: Context, url: str = "") -> None:
+    """Walk one plugin as a client would and print each request; ends with SUCCESS."""
+    from app_runner.launch.operations import run_demo
+
+    sys.exit(run_demo(url))
+
+
+@task(
+    help={
+        "k": "Only tests whose names match, as with pytest -k.",
+        "args": 'Further arguments for pytest, like --args "-x tests/files".',
+    }
+)
+def test(c: Context, k: str = "", args: str = "") -> None:  # noqa: PT028
+    """Run the test suite."""
+    from app_runner.launch.operations import run_tests
+
+    sys.exit(run_tests(f"{args} -k {shlex.quote(k)}" if k else args))
+
+
+@task
+def lint(c: Context) -> None:
+    """Run ruff, black, flake8 and mypy; all of them, also when one fails."""
+    from app_runner.launch.checks import lint
+
+    sys.exit(lint())
+
+
+@task(help={"quick": "Fewer and shorter rounds.", "args": "Further arguments, quoted."})
+def bench(c: Context, quick: bool = False, args: str = "") -> None:
+    """Compare this runner with bare Flask and Celery; prints a table."""
+    from app_runner.launch.operations import run_bench
+
+    sys.exit(run_bench(quick, args))
