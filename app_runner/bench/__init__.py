@@ -1,0 +1,1 @@
+"""Measures the runner's own cost against a bare Flask and Celery application."""
