@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from urllib.parse import urlsplit
+
+from app_runner.launch.supervisor import LaunchError
 
 from . import redis_space
 from .http_load import BadAnswer
@@ -18,6 +19,8 @@ from .processes import StartFailed
 from .redis_space import NoRedis
 from .report import Row, as_json, machine, table
 from .scene import FULL, QUICK, Effort, Scene
+
+FAILURES = (BadAnswer, LaunchError, NoRedis, StartFailed, TaskFailed, OSError)
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -62,7 +65,7 @@ def bench(options: argparse.Namespace) -> int:
     """Measure, print and write; give 0 when all targets hold, 1 when one does not."""
     begin = time.perf_counter()
     with Scene(effort_of(options), options.redis) as scene:
-        facts = machine(urlsplit(scene.redis).scheme, redis_space.version(scene.redis))
+        facts = machine(redis_space.kind(scene.redis))
         rows = measured(scene, options.only or list(MEASURES))
     facts["seconds"] = round(time.perf_counter() - begin)
     print("\n" + table(rows) + "\n")
@@ -79,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return bench(arguments(argv))
     except KeyboardInterrupt:
         return 130
-    except (BadAnswer, NoRedis, StartFailed, TaskFailed, OSError) as error:
+    except FAILURES as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
 

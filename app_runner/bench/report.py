@@ -102,15 +102,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([texts[0], rule, *texts[1:]])
 
 
-def machine(server: str, redis_version: str) -> dict[str, Any]:
-    """Give what the figures depend on; `server` is the kind of the Redis URL."""
+def machine(redis: str) -> dict[str, Any]:
+    """Give what the figures depend on; `redis` says which server is used."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
         "load before": round(os.getloadavg()[0], 2),
-        "redis": f"{redis_version} ({server})",
+        "redis": redis,
         "packages": {name: version(name) for name in PACKAGES},
     }
 

@@ -24,8 +24,14 @@ from .processes import (
 PROJECT = Path(__file__).parents[2]
 
 # What both servers and both workers are started with.
-GUNICORN = ("--worker-class", "gthread", "--workers", "2", "--threads", "4")
-CELERY_WORKER = ("worker", "--pool", "prefork", "--concurrency", "2")
+GUNICORN = (
+    *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+    "--no-control-socket",
+)
+WORKER = (
+    *("worker", "--pool", "prefork", "--concurrency", "2"),
+    *("--without-gossip", "--without-mingle"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def serving(
 @contextmanager
 def working(target: str, folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
     """Run a Celery worker for an application in `folder`; give its process id at once."""
-    command = [sys.executable, "-m", "celery", "-A", target, *CELERY_WORKER]
+    command = [sys.executable, "-m", "celery", "-A", target, *WORKER]
     log = folder / "worker.log"
     with running(command, folder, log, environment) as process:
         yield process.pid
