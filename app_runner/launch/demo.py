@@ -52,7 +52,7 @@ class DemoClient:
     def _find(self, listing: dict[str, Any]) -> dict[str, Any]:
         plugins: list[dict[str, Any]] = list(listing["plugins"])
         self._say("    plugins: " + ", ".join(p["identifier"] for p in plugins))
-        for plugin in reversed(plugins):  # sorted by name and version
+        for plugin in plugins[::-1]:  # sorted by name and version
             if plugin["name"] == PLUGIN:
                 return plugin
         raise DemoError(f"The plugin {PLUGIN} is not in the list.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import IO, TextIO
 
 COLOURS = (36, 32, 33, 35, 34, 31)  # SGR foreground colours, ECMA-48 8.3.117
+STYLED = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST = 64 * 1024  # bytes of a line that never ends, then it is broken
 
 
@@ -28,6 +30,8 @@ class Console:
         if self._colourful:
             colour = COLOURS[self._names.index(name) % len(COLOURS)]
             prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
+        else:
+            text = STYLED.sub("", text)
         self.say(prefix + text)
 
     def say(self, text: str) -> None:

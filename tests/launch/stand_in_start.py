@@ -1,0 +1,46 @@
+"""A supervisor with stand-in services, stopping in a phase; run as a script only.
+
+Usage: stand_in_start.py FOLDER PHASE [SERVICE:TRAIT ...]
+Phases: first (one service runs), once (a command runs), waiting (for readiness), serving.
+"""
+
+import sys
+from pathlib import Path
+
+from app_runner.launch.children import Patience, Service
+from app_runner.launch.output import Console
+from app_runner.launch.supervisor import Supervisor, exit_code
+
+CHILD = str(Path(__file__).with_name("stand_in_child.py"))
+folder, phase, *extra = sys.argv[1:]
+traits = [pair.split(":") for pair in extra]
+console = Console(sys.stdout)
+
+
+def service(name: str, order: int) -> Service:
+    """Give a stand-in."""
+    mine = [trait for owner, trait in traits if owner == name]
+    command = (sys.executable, CHILD, folder, name, *mine)
+    return Service(name, command, "stand-in", order, grace=1.0, hurries=name != "broker")
+
+
+def body() -> None:
+    """Go through the phases as a real start does."""
+    patience = lambda: Patience((0.05, 0.1), window=60)  # noqa: E731
+    with Supervisor(console, patience=patience) as supervisor:
+        supervisor.spawn(service("broker", 3))
+        if phase == "first":
+            supervisor.wait_until(lambda: False, 60, lambda: "never")
+        if phase == "once":
+            supervisor.run_once(service("migration", 2), 60)
+        for order, name in enumerate(("scheduler", "server", "worker")):
+            supervisor.spawn(service(name, order))
+        if phase == "waiting":
+            supervisor.wait_until(lambda: False, 60, lambda: "never")
+        if phase == "late":
+            supervisor.wait_until(lambda: False, 0.2, lambda: "last answer: 503")
+        console.say(f"ready, watchdog {supervisor.watchdog.pid}")
+        supervisor.watch()
+
+
+sys.exit(exit_code(console, body))
