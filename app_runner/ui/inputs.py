@@ -1,0 +1,337 @@
+"""Turns the fields of a marshmallow schema into what an HTML form shows.
+
+Knows schemas, not requests and not templates; `forms.html` prints what is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from flask_smorest.fields import Upload
+from marshmallow import Schema, fields, missing, validate
+from marshmallow.fields import Field
+
+from app_runner.api.fields import FileUrl, PluginUrl, join_csv
+from app_runner.api.schemas import camel_case, wire_name
+
+#: Input types by field class; the first that fits counts, so special ones stand first.
+_TYPES: tuple[tuple[type[Any], str], ...] = (
+    (Upload, "file"),
+    (fields.Boolean, "checkbox"),
+    (fields.Number, "number"),
+    (fields.Url, "url"),
+    (fields.Email, "email"),
+    (fields.DateTime, "datetime-local"),
+    (fields.Date, "date"),
+    (fields.Time, "time"),
+    (fields.Enum, "select"),
+)
+#: Names that plugins use for types that HTML calls otherwise.
+_ALIASES = {"textfield": "text", "string": "text", "text_with_datalist": "text"}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One entry of a select box or of a list of proposals."""
+
+    value: str
+    label: str
+    selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a form, ready to be printed."""
+
+    id: str
+    name: str
+    label: str
+    description: str
+    type: str
+    value: str
+    checked: bool
+    required: bool
+    sends_false: bool
+    options: list[Option]
+    proposals: list[Option]
+    errors: list[str]
+    attributes: dict[str, Any]
+
+    @property
+    def is_data(self) -> bool:
+        """Tell whether the page around the form can choose data for this input."""
+        return self.attributes.get("data-input-type") == "data"
+
+    @property
+    def is_plugin(self) -> bool:
+        """Tell whether the page around the form can choose a plugin for this input."""
+        return self.attributes.get("data-input-type") == "plugin"
+
+
+def form_inputs(
+    schema: Schema,
+    values: Mapping[str, Any] | None = None,
+    errors: Mapping[str, Any] | None = None,
+    extras: Mapping[str, Any] | None = None,
+) -> list[Input]:
+    """Describe the inputs of ``schema`` in its order.
+
+    ``values`` and ``errors`` are keyed by wire name (or attribute name); ``extras`` gives
+    metadata per field that is only known now, such as options.
+    """
+    values, errors, extras = values or {}, errors or {}, extras or {}
+    is_fresh = not values and not errors
+    return [
+        _input(schema, name, field, values, errors, extras, is_fresh)
+        for name, field in schema.fields.items()
+        if not field.dump_only
+    ]
+
+
+def _input(
+    schema: Schema,
+    name: str,
+    field: Field[Any],
+    values: Mapping[str, Any],
+    errors: Mapping[str, Any],
+    extras: Mapping[str, Any],
+    is_fresh: bool,
+) -> Input:
+    key = field.data_key or camel_case(name)
+    extra = extras.get(key) or extras.get(name) or {}
+    metadata = {**field.metadata, **extra} if extra else field.metadata
+    kind = _input_type(field, metadata)
+    given = _given(values, key, name, field, use_default=is_fresh or kind != "checkbox")
+    found = error_texts(errors.get(key) or errors.get(name))
+    required = field.required and not field.allow_none and kind != "checkbox"
+    proposals = _options(get_datalist_from_schema(schema, field, metadata), ())
+    return Input(
+        id=name,
+        name=key,
+        label=str(metadata.get("label") or name.replace("_", " ").capitalize()),
+        description=str(metadata.get("description") or ""),
+        type=kind,
+        value="" if kind in ("password", "file") else field_value(given),
+        checked=kind == "checkbox" and _is_true(given),
+        required=required,
+        # A browser leaves out a box that is not ticked; a required one must say no.
+        sends_false=kind == "checkbox" and field.required and not field.allow_none,
+        options=_options(metadata.get("options") or {}, _chosen(given)),
+        proposals=proposals,
+        errors=found,
+        attributes=_attributes(schema, name, field, metadata, kind, found, proposals),
+    )
+
+
+def _given(
+    values: Mapping[str, Any], key: str, name: str, field: Field[Any], use_default: bool
+) -> Any:
+    for candidate in (key, name):
+        if candidate in values:
+            many = getattr(values, "getlist", None)
+            if many is not None and isinstance(field, fields.List):
+                return many(candidate)
+            return values[candidate]
+    default = field.load_default
+    if not use_default or default is missing or callable(default):
+        return None
+    return default
+
+
+def _attributes(
+    schema: Schema,
+    name: str,
+    field: Field[Any],
+    metadata: Mapping[str, Any],
+    kind: str,
+    errors: Sequence[str],
+    proposals: Sequence[Option],
+) -> dict[str, Any]:
+    """Give the attributes of the element; those that are None are not printed."""
+    attributes = _validation_attrs(field, kind)
+    described_by = [f"{name}-description"] if metadata.get("description") else []
+    if errors:
+        attributes["aria-invalid"] = "true"
+        described_by.append(f"{name}-error")
+    attributes["aria-describedby"] = " ".join(described_by) or None
+    attributes["step"] = get_input_attr_step(field) if kind == "number" else None
+    attributes["list"] = f"{name}-proposals" if proposals else None
+    if kind == "password":
+        attributes.update({"data-private": "", "autocomplete": "off"})
+    if isinstance(field, FileUrl) or "data_input_type" in metadata:
+        attributes.update(_data_attributes(schema, metadata))
+    elif isinstance(field, PluginUrl) or "plugin_tags" in metadata:
+        attributes.update(_plugin_attributes(metadata))
+    return attributes
+
+
+def _data_attributes(schema: Schema, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    related = metadata.get("related_to")
+    return {
+        "data-input-type": "data",
+        "data-input": metadata.get("data_input_type") or "*",
+        "data-content-type": space_delimited_list(
+            metadata.get("data_content_types") or "*"
+        ),
+        "data-related-to": wire_name(schema, related) if related else None,
+        "data-relation": metadata.get("relation", "any") if related else None,
+        "data-related-include-self": (
+            str(bool(metadata.get("related_include_self"))).lower() if related else None
+        ),
+    }
+
+
+def _plugin_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "data-input-type": "plugin",
+        "data-plugin-tags": space_delimited_list(metadata.get("plugin_tags")),
+        "data-plugin-name": metadata.get("plugin_name"),
+        "data-plugin-version": metadata.get("plugin_version"),
+    }
+
+
+def get_input_type(field: Field[Any]) -> str:
+    """Give the type of the HTML input for ``field`` (or "select", "textarea")."""
+    return _input_type(field, field.metadata)
+
+
+def _input_type(field: Field[Any], metadata: Mapping[str, Any]) -> str:
+    asked: str | None = metadata.get("input_type")
+    if asked:
+        return _ALIASES.get(asked, asked)
+    if metadata.get("options"):
+        return "select"
+    if isinstance(field, fields.Url) and field.relative:
+        return "text"  # a browser takes only absolute ones in type=url
+    return next((kind for cls, kind in _TYPES if isinstance(field, cls)), "text")
+
+
+def get_input_attr_step(field: Field[Any]) -> str | None:
+    """Give the ``step`` of a number input, or None when the field is no number."""
+    step = field.metadata.get("step")
+    if step is not None:
+        return str(step)
+    if isinstance(field, fields.Integer):
+        return "1"
+    return "any" if isinstance(field, fields.Number) else None
+
+
+def get_validation_attrs(field: Field[Any]) -> dict[str, Any]:
+    """Give the attributes by which the browser checks what the validators check."""
+    return _validation_attrs(field, get_input_type(field))
+
+
+def _validation_attrs(field: Field[Any], kind: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    if field.required and not field.allow_none and kind != "checkbox":
+        attributes["required"] = ""
+    for check in field.validators:
+        if isinstance(check, validate.Range) and kind == "number":
+            attributes.update(_bounds(check, isinstance(field, fields.Integer)))
+        elif isinstance(check, validate.Length) and kind not in ("select", "checkbox"):
+            least, most = (check.equal or check.min), (check.equal or check.max)
+            attributes.update({"minlength": least, "maxlength": most})
+    return attributes
+
+
+def _bounds(check: validate.Range, is_whole: bool) -> dict[str, Any]:
+    """Give inclusive bounds; HTML has no others, so fractions are left to the server."""
+    least, most = check.min, check.max
+    if is_whole and least is not None and not check.min_inclusive:
+        least += 1
+    if is_whole and most is not None and not check.max_inclusive:
+        most -= 1
+    return {"min": least, "max": most}
+
+
+def space_delimited_list(items: Iterable[Any] | str | None) -> str:
+    """Join ``items`` with spaces; a text is one item."""
+    if items is None:
+        return ""
+    return items if isinstance(items, str) else " ".join(str(item) for item in items)
+
+
+def get_datalist_from_schema(
+    schema: Schema, field: Field[Any] | str, metadata: Mapping[str, Any] | None = None
+) -> Any:
+    """Give the proposals for a field: its own ``datalist``, or one of the schema's.
+
+    ``schema.datalists`` maps a name (what ``metadata["datalist"]`` says, else that of the
+    field) to a list of values, or to a dict of values and labels.
+    """
+    datalists: Mapping[str, Any] = getattr(schema, "datalists", None) or {}
+    if isinstance(field, str):
+        return datalists.get(field, ())
+    own = (field.metadata if metadata is None else metadata).get("datalist")
+    if own is not None and not isinstance(own, str):
+        return own
+    names = (name for name in (own, field.name, field.data_key) if name)
+    return next((datalists[name] for name in names if name in datalists), ())
+
+
+def field_value(value: Any) -> str:
+    """Write ``value`` as the text that a form would send for it."""
+    if value is None or value is missing:
+        return ""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return join_csv([field_value(item) for item in value])
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat else str(value)
+
+
+def _is_true(value: Any) -> bool:
+    return value is True or str(value).lower() in ("true", "on", "1", "yes", "y", "t")
+
+
+def _chosen(value: Any) -> tuple[str, ...]:
+    """Give the texts by which an option may be meant: also the value of a member."""
+    if isinstance(value, (list, tuple)):
+        return tuple(text for item in value for text in _chosen(item))
+    if isinstance(value, Enum):
+        return value.name, field_value(value.value)
+    return (field_value(value),)
+
+
+def _options(given: Any, chosen: Sequence[str]) -> list[Option]:
+    if isinstance(given, Mapping):
+        return [_option(value, label, chosen) for value, label in given.items()]
+    pairs = ((o if isinstance(o, (list, tuple)) else (o, o)) for o in given)
+    return [_option(value, label, chosen) for value, label, *_ in pairs]
+
+
+def _option(value: Any, label: Any, chosen: Sequence[str]) -> Option:
+    text = field_value(value)
+    return Option(text, field_value(label), text in chosen)
+
+
+def error_texts(errors: Any) -> list[str]:
+    """Flatten what marshmallow says about one field (nested by index or key)."""
+    if not errors:
+        return []
+    if isinstance(errors, Mapping):
+        nested = ((key, text) for key, e in errors.items() for text in error_texts(e))
+        return [f"{_place(key)}{text}" for key, text in nested]
+    if isinstance(errors, (list, tuple)):
+        return [text for error in errors for text in error_texts(error)]
+    return [str(errors)]
+
+
+def _place(key: Any) -> str:
+    if key == "_schema":
+        return ""
+    return f"{key + 1 if isinstance(key, int) else key}: "
+
+
+def form_enctype(schema: Schema | None) -> str:
+    """Give how a form for ``schema`` must be sent: files need multipart."""
+    every = schema.fields.values() if schema is not None else ()
+    if any(get_input_type(field) == "file" for field in every):
+        return "multipart/form-data"
+    return "application/x-www-form-urlencoded"

@@ -1,0 +1,45 @@
+"""Content security policies of pages: our own ones, and those that plugins bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_OWN = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "frame-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+}
+#: Published plugin pages have inline scripts and styles, take the style sheets of the
+#: page around them (load-css), and may show and fetch data from anywhere.
+_PLUGIN = {
+    "default-src": "'self' data: blob:",
+    "script-src": "'self' 'unsafe-inline'",
+    "style-src": "* 'unsafe-inline'",
+    "img-src": "* data: blob:",
+    "font-src": "* data:",
+    "connect-src": "*",
+    "frame-src": "*",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+}
+
+
+def own_page_policy(frame_ancestors: Sequence[str] = ("'self'",)) -> str:
+    """Give the policy of the console and other pages of ours: nothing inline, only us."""
+    return _written(_OWN, frame_ancestors)
+
+
+def plugin_page_policy(frame_ancestors: Sequence[str] = ("*",)) -> str:
+    """Give the policy of pages that plugins render; they may be framed by the given."""
+    return _written(_PLUGIN, frame_ancestors)
+
+
+def _written(directives: dict[str, str], frame_ancestors: Sequence[str]) -> str:
+    framed_by = " ".join(frame_ancestors) or "'none'"
+    every = {**directives, "frame-ancestors": framed_by}
+    return "; ".join(f"{name} {sources}" for name, sources in every.items())

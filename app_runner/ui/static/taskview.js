@@ -1,0 +1,285 @@
+/* Shows a task (state, progress, results, log) by asking for its document until it ends, and
+   the form of a step that waits, framed. Used by forms on their own page and the console. */
+(function () {
+  "use strict";
+  const FIRST_PAUSE = 250; // milliseconds between two looks at the task, growing …
+  const LONGEST_PAUSE = 2000; // … up to this
+  const MISSES = 10; // looks in vain, one after the other, until we give up
+  const PREVIEW_BYTES = 20000;
+  const IMAGES = /^image\/(png|jpeg|gif|webp|svg\+xml)$/;
+  const TEXTS = /^text\/(?!html)|[/+](json|x-lines\+json|csv|yaml)$/i;
+  // No allow-same-origin: the page of a plugin must not act as ours.
+  const SANDBOX = "allow-forms allow-scripts allow-downloads";
+
+  const texts = JSON.parse(document.getElementById("app-runner-texts")?.textContent || "{}");
+  function text(key, fallback) {
+    return texts[key] || fallback;
+  }
+
+  /* Make an element; `parts` are attributes (an object), then texts and elements in it. */
+  function make(tag, parts, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(parts)) {
+      made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  function isWebUrl(url) {
+    return /^https?:$/.test(new URL(url, location.href).protocol);
+  }
+
+  // -- a plugin's form in a frame --------------------------------------------------------
+
+  /* Frame the form at `url` and play the host; `handlers.submitted(resultUrl)` is called
+     when it has started a task. Gives the frame and a function that takes it away. */
+  function embedForm(place, url, title, handlers) {
+    const frame = make("iframe", { class: "plugin-frame", sandbox: SANDBOX, title });
+    const listener = (event) => {
+      if (event.source === frame.contentWindow) {
+        onFormMessage(frame, event.data, handlers);
+      }
+    };
+    window.addEventListener("message", listener);
+    frame.src = url;
+    place.append(frame);
+    const close = () => {
+      window.removeEventListener("message", listener);
+      frame.remove();
+    };
+    return { frame, close };
+  }
+
+  function onFormMessage(frame, data, handlers) {
+    if (data === "ui-loaded") {
+      // The frame's origin is opaque, so there is no target to name; nothing secret is sent.
+      frame.contentWindow.postMessage({ type: "plugin-context" }, "*");
+    } else if (data?.type === "ui-resize" && Number.isFinite(data.height)) {
+      const target = data.targetHeight === "full" ? window.innerHeight : data.targetHeight || 0;
+      frame.style.height = `${Math.max(20, data.height, target)}px`;
+    } else if (data?.type === "form-submit" && typeof data.resultUrl === "string") {
+      if (new URL(data.resultUrl, location.href).origin === location.origin) {
+        handlers.submitted(data.resultUrl);
+      }
+    }
+  }
+
+  // -- a task ----------------------------------------------------------------------------
+
+  /* Show the task at `url` below `place` until `close()` is called. */
+  function show(place, url, onChange) {
+    const view = build(url);
+    place.append(view.root);
+    view.heading.focus();
+    const task = { url, view, pause: FIRST_PAUSE, misses: 0, onChange, shown: new Set() };
+    look(task);
+    return {
+      close() {
+        clearTimeout(task.timer);
+        task.closed = true;
+        task.step?.close();
+        view.root.remove();
+      },
+    };
+  }
+
+  function build(url) {
+    const view = {
+      heading: make("h2", { tabindex: "-1" }, text("task", "Task")),
+      state: make("p", { class: "task-state", role: "status" }),
+      bar: make("progress", { "aria-label": text("progress", "Progress") }),
+      amount: make("span", {}),
+      step: make("div", { class: "task-step" }),
+      resultsTitle: make("h3", { hidden: "" }, text("results", "Results")),
+      results: make("ul", { class: "task-results" }),
+      log: make("pre", { tabindex: "0" }),
+    };
+    view.progress = make("div", { class: "task-progress" }, view.bar, view.amount);
+    view.logBox = make("details", { hidden: "" });
+    view.logBox.append(make("summary", {}, text("log", "Log")), view.log);
+    const link = make("a", { href: url }, text("openTask", "Open the task document"));
+    view.root = make("section", { class: "task-view" });
+    view.root.append(view.heading, view.state, view.progress, view.step);
+    view.root.append(view.resultsTitle, view.results, view.logBox, make("p", {}, link));
+    return view;
+  }
+
+  async function look(task) {
+    let seen = null;
+    try {
+      const response = await fetch(task.url, { headers: { Accept: "application/json" } });
+      seen = response.ok ? await response.json() : null;
+      task.misses = seen ? 0 : response.status === 404 ? MISSES : task.misses + 1;
+    } catch {
+      task.misses += 1; // the server restarts, or the network is away for a moment
+    }
+    if (task.closed) {
+      return;
+    }
+    if (seen) {
+      render(task, seen);
+    }
+    if (task.misses >= MISSES) {
+      const stopped = "The state of the task cannot be read any more.";
+      task.view.state.textContent = text("stopped", stopped);
+    } else if (!seen || isPending(seen)) {
+      task.pause = Math.min(task.pause * 1.25, LONGEST_PAUSE);
+      task.timer = setTimeout(() => look(task), task.pause);
+    }
+  }
+
+  function isPending(seen) {
+    return seen.status === "PENDING" || seen.status === "UNKNOWN";
+  }
+
+  function render(task, seen) {
+    const { view } = task;
+    const step = isPending(seen) ? (seen.steps || []).find((one) => !one.cleared) : undefined;
+    const sentence = stateText(seen, step);
+    if (view.state.textContent !== sentence) {
+      view.state.textContent = sentence; // only then: a screen reader says each change
+    }
+    view.state.dataset.state = isPending(seen) || seen.status === "SUCCESS" ? seen.status : "FAILURE";
+    renderProgress(view, seen);
+    renderStep(task, step);
+    for (const output of seen.outputs || []) {
+      if (!task.shown.has(output.href) && isWebUrl(output.href)) {
+        task.shown.add(output.href);
+        view.results.append(resultLine(output));
+        view.resultsTitle.hidden = false;
+      }
+    }
+    view.log.textContent = seen.log || "";
+    view.logBox.hidden = !seen.log;
+    view.logBox.open ||= !isPending(seen) && seen.status !== "SUCCESS";
+    task.onChange?.(seen);
+  }
+
+  function stateText(seen, step) {
+    if (isPending(seen)) {
+      return step
+        ? text("waiting", "The task waits for your input.")
+        : text("running", "The task is running.");
+    }
+    return seen.status === "SUCCESS"
+      ? text("finished", "The task is finished.")
+      : text("failed", "The task failed.");
+  }
+
+  function renderProgress(view, seen) {
+    const { start = 0, target = 100, value, unit = "" } = seen.progress || {};
+    view.progress.hidden = !isPending(seen);
+    if (value === undefined || target === start) {
+      view.bar.removeAttribute("value"); // how long it takes is not known
+      view.amount.textContent = "";
+    } else {
+      view.bar.value = (value - start) / (target - start);
+      view.amount.textContent = unit === "%" ? `${value} %` : `${value} / ${target} ${unit}`;
+    }
+  }
+
+  function renderStep(task, step) {
+    if (step?.uiHref === task.stepHref) {
+      return;
+    }
+    task.step?.close();
+    task.step = null;
+    task.stepHref = step?.uiHref;
+    task.view.step.replaceChildren();
+    if (step && isWebUrl(step.uiHref)) {
+      openStep(task, new URL(step.uiHref, task.url));
+    }
+  }
+
+  function openStep(task, url) {
+    const title = text("nextStep", "Next step");
+    task.view.step.append(make("h3", {}, title));
+    if (url.origin !== location.origin) {
+      const link = make("a", { href: url.href, target: "_blank", rel: "noopener" }, title);
+      task.view.step.append(link);
+      return;
+    }
+    task.step = embedForm(task.view.step, url.href, title, {
+      submitted() {
+        // The form stays as it is until the task has taken the answer and moved on.
+        clearTimeout(task.timer);
+        task.pause = FIRST_PAUSE;
+        look(task);
+      },
+    });
+  }
+
+  // -- results ---------------------------------------------------------------------------
+
+  function resultLine(output) {
+    const name = output.name || output.href.split("/").pop();
+    const kind = [output.dataType, output.contentType].filter(Boolean).join(" · ");
+    const line = make("div", { class: "result-line" }, make("strong", {}, name));
+    line.append(make("span", { class: "result-kind" }, kind));
+    const item = make("li", {}, line);
+    const type = (output.contentType || "").split(";")[0].trim();
+    if (IMAGES.test(type) || TEXTS.test(type)) {
+      line.append(previewButton(item, output.href, type, name));
+    }
+    const download = make("a", { href: output.href, download: name });
+    download.setAttribute("aria-label", `${text("download", "Download")} ${name}`);
+    download.append(text("download", "Download"));
+    line.append(download);
+    return item;
+  }
+
+  function previewButton(item, href, type, name) {
+    const button = make("button", { type: "button", "aria-expanded": "false" });
+    button.setAttribute("aria-label", `${text("preview", "Preview")} ${name}`);
+    button.append(text("preview", "Preview"));
+    let preview = null;
+    button.addEventListener("click", async () => {
+      preview ??= IMAGES.test(type)
+        ? item.appendChild(make("img", { src: href, alt: name, hidden: "" }))
+        : item.appendChild(await textPreview(href, type));
+      preview.hidden = !preview.hidden;
+      button.setAttribute("aria-expanded", String(!preview.hidden));
+    });
+    return button;
+  }
+
+  async function textPreview(href, type) {
+    const box = make("pre", { tabindex: "0", hidden: "" });
+    try {
+      const { start, isWhole } = await firstBytes(href);
+      const content = new TextDecoder().decode(start);
+      const isJson = isWhole && /[/+]json$/.test(type) && !type.includes("lines");
+      box.textContent = isJson ? JSON.stringify(JSON.parse(content), null, 2) : content;
+      if (!isWhole) {
+        box.append(make("em", {}, `\n${text("cut", "Only the beginning is shown.")}`));
+      }
+    } catch {
+      box.textContent = text("noPreview", "This file cannot be shown here.");
+    }
+    return box;
+  }
+
+  /* Read the beginning and leave the rest where it is: results may be gigabytes. */
+  async function firstBytes(href) {
+    const response = await fetch(href);
+    if (!response.ok) {
+      throw new TypeError(`status ${response.status}`);
+    }
+    const reader = response.body.getReader();
+    const chunks = [];
+    let size = 0;
+    let done = false;
+    while (!done && size < PREVIEW_BYTES) {
+      const read = await reader.read();
+      done = read.done;
+      size += read.value?.length || 0;
+      chunks.push(read.value || new Uint8Array());
+    }
+    reader.cancel();
+    const all = new Uint8Array(await new Blob(chunks).arrayBuffer());
+    return { start: all.slice(0, PREVIEW_BYTES), isWhole: done && size <= PREVIEW_BYTES };
+  }
+
+  window.AppRunner = { ...window.AppRunner, taskView: { show, embedForm, make, text } };
+})();

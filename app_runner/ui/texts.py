@@ -1,0 +1,33 @@
+"""The texts that our scripts show, so that they are translated like all others."""
+
+from __future__ import annotations
+
+from app_runner.babel import gettext as _
+
+
+def script_texts() -> dict[str, str]:
+    """Give the texts by the key under which our scripts look them up."""
+    return {
+        "failed": _("The task failed."),
+        "finished": _("The task is finished."),
+        "running": _("The task is running."),
+        "waiting": _("The task waits for your input."),
+        "stopped": _("The state of the task cannot be read any more."),
+        "log": _("Log"),
+        "results": _("Results"),
+        "preview": _("Preview"),
+        "download": _("Download"),
+        "cut": _("Only the beginning is shown."),
+        "noPreview": _("This file cannot be shown here."),
+        "progress": _("Progress"),
+        "nextStep": _("Next step"),
+        "task": _("Task"),
+        "openTask": _("Open the task document"),
+        "sending": _("Sending the form."),
+        "unreachable": _("The server did not answer. Is it running?"),
+        "refused": _("The form was not accepted."),
+        "checkErrors": _("Please check these values:"),
+        "noPlugin": _("This plugin has no form."),
+        "noneFound": _("No plugin matches."),
+        "form": _("Form"),
+    }
