@@ -94,9 +94,9 @@ KINDS: tuple[tuple[Network, AddressKind], ...] = tuple(
     for network in networks.split()
 )
 
-#: (network, how far the embedded IPv4 address must be shifted right to be the last bits)
+#: (network, how far the embedded IPv4 address must be shifted right to be the last bits);
+#: IPv4-compatible addresses (::/96) are refused as a whole.
 EMBEDDINGS: tuple[tuple[IPv6Network, int], ...] = (
-    (IPv6Network("::/96"), 0),  # IPv4-compatible
     (IPv6Network("::ffff:0:0/96"), 0),  # IPv4-mapped
     (IPv6Network("::ffff:0:0:0/96"), 0),  # IPv4-translated (SIIT)
     (IPv6Network("64:ff9b::/96"), 0),  # NAT64

@@ -100,7 +100,7 @@ def file_name_of(response: requests.Response) -> str:
     """Give the file name that a response has by its headers or its URL; "" when none."""
     disposition = response.headers.get("Content-Disposition", "")
     named = parse_content_disposition(disposition).filename
-    if named is not None or response.url.startswith("data:"):
+    if named is not None or is_data_url(response.url):
         return named or ""
     return file_label(unquote(urlsplit(response.url).path.rstrip("/").rpartition("/")[2]))
 
@@ -113,9 +113,14 @@ def get_mimetype(response: requests.Response, default: str | None = None) -> str
 
 
 def _mimetype_of_url(url: str) -> str | None:
-    if url.startswith("data:"):
+    if is_data_url(url):
         return data_media_type(url).name
     return guess_mimetype(file_label(unquote(urlsplit(url).path)))
+
+
+def is_data_url(url: str) -> bool:
+    """Say whether ``url`` holds its content itself."""
+    return url[:5].lower() == "data:"
 
 
 def guess_mimetype(file_name: str) -> str | None:

@@ -172,7 +172,9 @@ class Fetcher:
         following = session.prepare_request(request)
         history: list[requests.Response] = []
         while True:
-            response = _sent(session, following, timeout)
+            response = session.send(
+                following, stream=True, allow_redirects=False, timeout=timeout
+            )
             response.history = history.copy()
             redirected = None if hops is None else response.next
             if redirected is None:
@@ -209,18 +211,6 @@ class Fetcher:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self.policy.ca_bundle)
-
-
-def _sent(
-    session: RoutedSession,
-    request: requests.PreparedRequest,
-    timeout: tuple[float, float],
-) -> requests.Response:
-    try:
-        return session.send(request, stream=True, allow_redirects=False, timeout=timeout)
-    except UnicodeError as error:
-        # requests decodes the Location header without looking
-        raise MalformedUrl(_("The redirect leads to no URL.")) from error
 
 
 def _finished(

@@ -157,15 +157,16 @@ def _file_content(path: Path) -> LocalContent:
         # pipe must not keep us waiting for its other end
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise FileNotFoundError from error
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise FileRefused(_("This file: URL leads to no file.")) from error
         raise
-    stream = os.fdopen(number, "rb")
     found = os.fstat(number)
     if not stat.S_ISREG(found.st_mode):
-        stream.close()
+        os.close(number)
         raise FileRefused(_("This file: URL leads to no file."))
     headers = {"Content-Length": str(found.st_size)}
     if kind := guess_mimetype(path.name):
         headers["Content-Type"] = kind
-    return LocalContent(stream, headers)
+    return LocalContent(os.fdopen(number, "rb"), headers)

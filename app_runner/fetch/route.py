@@ -21,7 +21,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from app_runner.babel import gettext as _
-from app_runner.fetch.addresses import KIND_WORDS, AddressKind, AddressRules, checked_host
+from app_runner.fetch.addresses import (
+    KIND_WORDS,
+    NEAR,
+    AddressKind,
+    AddressRules,
+    checked_host,
+)
 from app_runner.fetch.allowance import Allowance
 from app_runner.fetch.refusals import AddressRefused
 
@@ -153,11 +159,13 @@ def checked_route(
 def _refusal(host: str, kind: AddressKind) -> AddressRefused:
     if kind is AddressKind.METADATA:
         way_out = _("Only its very address in FETCH_ALLOWED_HOSTS would allow it.")
-    else:
+    elif kind in NEAR:
         way_out = _(
             "The setting FETCH_ALLOWED_HOSTS can allow it, or EXPOSURE=local on a "
             "machine of one person."
         )
+    else:
+        way_out = _("The setting FETCH_ALLOWED_HOSTS can allow it.")
     reason = _(
         "%(host)s is not fetched: it leads to an address of the kind “%(kind)s”.",
         host=host,

@@ -20,6 +20,7 @@ from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util import create_urllib3_context, parse_url
 
+from app_runner.babel import gettext as _
 from app_runner.fetch.allowance import Allowance
 from app_runner.fetch.body import counted
 from app_runner.fetch.refusals import FetchTooLarge, MalformedUrl
@@ -155,6 +156,16 @@ class RoutedSession(requests.Session):
         self.headers["User-Agent"] = "App-Runner"
         # one request per connection: a kept one would lead where nobody checked again
         self.headers["Connection"] = "close"
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Give the Location; raises `MalformedUrl`, where requests would stumble."""
+        try:
+            target = super().get_redirect_target(resp)
+        except UnicodeError as error:
+            raise MalformedUrl(_("The redirect leads to no URL.")) from error
+        if target is not None:
+            split_url(target)
+        return target
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
