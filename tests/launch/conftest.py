@@ -87,7 +87,7 @@ Starter = Callable[..., Started]
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Starter]:
     """Start supervisors; none of their processes outlives the test."""
-    started = []
+    started: list[Started] = []
 
     def begin(phase: str, *traits: str) -> Started:
         folder = tmp_path / f"supervised-{len(started)}"

@@ -1,4 +1,4 @@
-"""The packaged broker keeps its data, is closed to others, and is found by who needs it."""
+"""The packaged broker keeps its data, is closed to others, is found by who needs it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from app_runner.launch import brokers, embedded
 from app_runner.launch.ending import is_alive
 from app_runner.launch.instance import InstanceLock, write_record
+from app_runner.launch.ports import free_port
 from app_runner.launch.supervisor import LaunchError
 from tests.launch.conftest import until
 
@@ -158,13 +159,30 @@ def test_reset_deletes_the_files_of_a_stopped_one(instance: Path) -> None:
 
 
 def test_a_port_that_was_asked_for_is_used_or_refused(instance: Path) -> None:
-    port = embedded.free_port()
+    port = free_port()
     url = brokers.start_broker(instance, port, Said())
     assert url.endswith(f"@127.0.0.1:{port}/0")
     other = instance / "other"
     other.mkdir()
     with pytest.raises(LaunchError, match=f"Port {port} is taken"):
         brokers.start_broker(other, port, Said())
+
+
+def test_a_container_engine_that_fails_is_no_obstacle(
+    instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = instance / "bin" / "docker"
+    engine.parent.mkdir()
+    engine.write_text('#!/bin/sh\n[ "$1" = ps ]\n')
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", str(engine.parent))
+    said = Said()
+    brokers.start_broker(instance, None, said)
+    assert said[0] == "Starting a container with docker ..."
+    assert said[1] == "That failed; taking a server of this machine instead."
+    record = brokers.read_broker(instance)
+    assert record
+    assert record.kind == "server"
 
 
 def test_stop_without_a_start_says_so(instance: Path) -> None:
@@ -186,6 +204,6 @@ def test_a_broker_that_cannot_start_says_why(instance: Path) -> None:
     data = instance / "broker" / "data" / "appendonlydir"
     data.mkdir(parents=True)
     (data / "appendonly.aof.manifest").write_text("broken")
-    with pytest.raises(LaunchError, match="The broker did not start: .*manifest"):
+    with pytest.raises(LaunchError, match=r"The broker did not start: .*manifest"):
         brokers.start_broker(instance, None, Said())
     shutil.rmtree(data)

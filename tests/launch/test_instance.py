@@ -22,11 +22,11 @@ from app_runner.launch.supervisor import LaunchError
 
 
 def test_a_second_start_is_refused_and_told_who_has_the_folder(tmp_path: Path) -> None:
-    with InstanceLock(tmp_path):
-        with pytest.raises(
-            LaunchError, match=rf"in use by a runner \(pid {os.getpid()}\)"
-        ):
-            InstanceLock(tmp_path).__enter__()
+    with (
+        InstanceLock(tmp_path),
+        pytest.raises(LaunchError, match=rf"in use by a runner \(pid {os.getpid()}\)"),
+    ):
+        InstanceLock(tmp_path).__enter__()
     with InstanceLock(tmp_path):
         pass
 
