@@ -14,7 +14,7 @@ from app_runner.launch.brokers import running_url
 from app_runner.launch.environment import Surroundings, surroundings
 from app_runner.launch.supervisor import LaunchError
 
-CELERY = (sys.executable, "-m", "celery", "-A", "app_runner.celery_worker")
+CELERY = (sys.executable, "-m", "celery", "-q", "-A", "app_runner.celery_worker")
 FLASK = (sys.executable, "-m", "flask", "--app", "app_runner")
 #: Seconds that requests may still take when the server is asked to end.
 SERVER_GRACE = 5

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from app_runner.babel import gettext as _
 from app_runner.config import PROJECT, Settings, load_settings, read_file
+from app_runner.launch.supervisor import LaunchError
 
 INSTANCE = "APP_RUNNER_INSTANCE_FOLDER"
 
@@ -38,7 +40,11 @@ def surroundings() -> Surroundings:
     for name in (".env", ".flaskenv"):
         load_dotenv(PROJECT / name)
     settings = load_settings()
-    settings.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        text = _("The instance folder cannot be made: %(why)s", why=error)
+        raise LaunchError(text) from error
     os.environ[INSTANCE] = str(settings.instance)
     return Surroundings(settings, _chosen(settings))
 

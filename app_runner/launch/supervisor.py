@@ -207,6 +207,8 @@ class Supervisor:
 
     def _end_all(self) -> None:
         asked = self._asked
+        if asked and self.children:
+            self.console.say(_("Ending everything in order; once more to hurry."))
         for child in sorted(self.children.values(), key=_order):
             self._end(child, asked)
 
