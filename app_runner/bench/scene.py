@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urljoin
 
 from . import redis_space
 from .http_load import BadAnswer, get
@@ -69,7 +70,15 @@ class Scene:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, Exception):
+            self.tell_last_words()
         self._ending.__exit__(kind, error, trace)
+
+    def tell_last_words(self) -> None:
+        """Print the ends of all logs on stderr, before they are deleted."""
+        for log in sorted(self.folder.glob("*/*.log")):
+            if text := log.read_text("utf-8", "replace")[-1500:]:
+                print(f"--- {log.relative_to(self.folder)}\n{text}", file=sys.stderr)
 
     def _enter(self, thing: AbstractContextManager[T]) -> T:
         return self._ending.enter_context(thing)
@@ -140,7 +149,7 @@ class Scene:
         """Give the URL that starts a task of a plugin of the runner."""
         root = plugin_root(side, name)
         metadata = json.loads(get(root).body)
-        return side.url(metadata["entryPoint"]["href"])
+        return urljoin(root, metadata["entryPoint"]["href"])
 
     def one_start(self, count: int) -> dict[str, float]:
         """Start an app with `count` plugins in its own process; give its figures."""

@@ -97,7 +97,7 @@ def floor_environment(
 
 
 def runner_environment(folder: Path, broker: str, plugins: Path) -> dict[str, str]:
-    """Make a folder with a migrated database; give the environment for the runner."""
+    """Make a folder with a database; give the environment of the runner's processes."""
     folder.mkdir(parents=True)
     environment = {
         "APP_RUNNER_INSTANCE_FOLDER": str(folder / "instance"),
@@ -110,15 +110,15 @@ def runner_environment(folder: Path, broker: str, plugins: Path) -> dict[str, st
         "PYTHONPATH": str(PROJECT),
         "SQLALCHEMY_DATABASE_URI": f"sqlite:///{folder / 'bench.db'}",
     }
-    migrate(folder, environment)
+    create_database(folder, environment)
     return environment
 
 
-def migrate(folder: Path, environment: Mapping[str, str]) -> None:
-    """Bring the database up to date; raises StartFailed with what the command said."""
-    command = [sys.executable, "-m", "flask", "--app", "app_runner", "db", "upgrade"]
+def create_database(folder: Path, environment: Mapping[str, str]) -> None:
+    """Make the runner's tables; raises StartFailed with what the command said."""
+    command = [sys.executable, "-m", "flask", "--app", "app_runner", "create-db"]
     done = subprocess.run(
-        [*command, "--directory", str(PROJECT / "migrations")],
+        command,
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,

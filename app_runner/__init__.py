@@ -1,0 +1,54 @@
+"""App Runner: finds plugins, serves their APIs and forms, and runs their long work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from app_runner import application, babel, compat, hosting, logs
+from app_runner.api import documents, errors, login, openapi, task_document
+from app_runner.config import load_settings
+from app_runner.db import cli as db_cli
+from app_runner.db import engine
+from app_runner.files import registry as files
+from app_runner.plugins import catalogue
+from app_runner.plugins import cli as plugins_cli
+from app_runner.tasks import queue
+from app_runner.ui import pages
+
+#: In the order in which they are initialised.
+EXTENSIONS = (
+    application,  # the proxy comes first: everything else sees the client's address
+    logs,
+    babel,
+    engine,
+    login,
+    errors,
+    documents,
+    task_document,
+    files,
+    queue,
+    openapi,  # after converters of ids, which rules need
+    hosting,  # our own resources, then the plugins: they may use everything above
+    pages,
+    catalogue,
+    db_cli,
+    plugins_cli,
+)
+
+
+def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
+    """Make an independent runner; ``settings`` win over all other sources.
+
+    Raises `SettingError` when a setting has a value that is not allowed.
+    """
+    app = application.build(load_settings(settings), Path(__file__).parent)
+    for extension in EXTENSIONS:
+        extension.init_app(app)
+    return app
+
+
+compat.install()

@@ -1,0 +1,72 @@
+"""Reads and validates arguments before a view sees them; forms may be sent as JSON too."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from flask import Request, abort
+from marshmallow import EXCLUDE, RAISE, Schema
+from webargs import core
+from webargs.flaskparser import FlaskParser
+
+from app_runner.babel import gettext as _
+
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def is_json(mimetype: str) -> bool:
+    """Tell whether a media type (lower case, no parameters) is JSON."""
+    return mimetype == "application/json" or (
+        mimetype.startswith("application/") and mimetype.endswith("+json")
+    )
+
+
+class RunnerParser(FlaskParser):  # type: ignore[misc]
+    """webargs' parser with the content type checked (415) and JSON for forms."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "json": RAISE,
+        "form": EXCLUDE,
+        "files": EXCLUDE,
+    }
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Give the JSON body; 415 for another type, 400 for broken JSON."""
+        if not is_json(req.mimetype):
+            if not _has_body(req):
+                return core.missing
+            _refuse_type(req, "application/json")
+        try:
+            return core.parse_json(req.get_data(cache=True))
+        except (ValueError, RecursionError) as error:
+            reason = (
+                type(error).__name__ if isinstance(error, RecursionError) else str(error)
+            )
+            abort(400, _("The body is not valid JSON: %(reason)s", reason=reason))
+
+    def load_form(self, req: Request, schema: Schema) -> Any:
+        """Give the form fields, or a JSON object in their place."""
+        if is_json(req.mimetype):
+            return self.load_json(req, schema)
+        if req.mimetype not in FORM_TYPES and _has_body(req):
+            _refuse_type(req, *FORM_TYPES, "application/json")
+        return super().load_form(req, schema)
+
+
+def _has_body(req: Request) -> bool:
+    return bool(req.content_length or req.headers.get("Transfer-Encoding"))
+
+
+def _refuse_type(req: Request, *allowed: str) -> NoReturn:
+    abort(
+        415,
+        _(
+            "The content type %(given)s is not supported here; send %(allowed)s.",
+            given=repr(req.mimetype),
+            allowed=", ".join(allowed),
+        ),
+    )
+
+
+PARSER = RunnerParser()

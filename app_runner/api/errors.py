@@ -1,0 +1,123 @@
+"""One shape for every error: ``{"code", "status", "message"?, "errors"?}``."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, jsonify, request
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from app_runner.babel import gettext as _
+from app_runner.db.engine import DB
+from app_runner.errors import (
+    BrokerUnavailable,
+    FileMissing,
+    RunnerError,
+    TaskNotFound,
+    UnavailableError,
+    UserError,
+)
+from app_runner.tasks import publication
+
+LOG = logging.getLogger(__name__)
+
+
+def error_body(
+    code: int, message: str | None = None, errors: Any = None
+) -> dict[str, Any]:
+    """Give the body of an error; keys without a value are left out."""
+    body: dict[str, Any] = {"code": code, "status": HTTPStatus(code).phrase}
+    if message:
+        body["message"] = message
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def _response(code: int, message: str | None = None, errors: Any = None) -> Response:
+    response = jsonify(error_body(code, message, errors))
+    response.status_code = code
+    return response
+
+
+def on_http_error(error: HTTPException) -> Any:
+    """Answer what Werkzeug, Flask, webargs and ``abort`` raise."""
+    if error.response is not None or (error.code or 500) < 400:
+        return error.get_response()
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    message = data.get("message")
+    described = (
+        error.description if error.description != type(error).description else None
+    )
+    response = _response(error.code or 500, message or described, _messages(data))
+    keep = ("Allow", "Retry-After", "WWW-Authenticate", "Content-Range")
+    for name, value in error.get_headers(request.environ):
+        if name in keep:
+            response.headers[name] = value
+    for name, value in (data.get("headers") or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def _messages(data: dict[str, Any]) -> Any:
+    messages = data.get("messages") or data.get("errors")
+    return messages or None
+
+
+def on_unavailable(error: Exception) -> Response:
+    """Answer 503: the same request may work later."""
+    LOG.warning("Unavailable at %s %s: %s", request.method, request.path, error)
+    if isinstance(error, BrokerUnavailable):
+        message = _("The message broker does not answer; nothing was started. Try again.")
+    else:
+        DB.session.rollback()
+        message = _("The database does not answer in time. Try again.")
+    response = _response(503, message)
+    response.headers["Retry-After"] = str(UnavailableError.retry_after)
+    return response
+
+
+def on_database_error(error: DBAPIError) -> Response:
+    """Answer 503 when the connection was lost, else 500."""
+    if error.connection_invalidated:
+        return on_unavailable(error)
+    return on_unexpected(error)
+
+
+def on_missing(error: RunnerError) -> Response:
+    """Answer 404."""
+    return _response(404)
+
+
+def on_user_error(error: UserError) -> Response:
+    """Answer 422 with the text that the plugin's author wrote for the user."""
+    return _response(422, str(error))
+
+
+def on_unexpected(error: Exception) -> Response:
+    """Log the traceback, close what the request began, and answer 500."""
+    LOG.exception("Error at %s %s", request.method, request.path, exc_info=error)
+    try:
+        publication.take_back(_("The plugin failed before the task was started."))
+    except Exception:  # the database may be what failed
+        LOG.exception("The tasks of a failed request could not be closed")
+    if current_app.config.get("PROPAGATE_EXCEPTIONS"):
+        raise error
+    return _response(500, _("Something went wrong. The log of the server says more."))
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(HTTPException, on_http_error)
+    app.register_error_handler(UnavailableError, on_unavailable)
+    app.register_error_handler(OperationalError, on_unavailable)
+    app.register_error_handler(PoolTimeout, on_unavailable)
+    app.register_error_handler(DBAPIError, on_database_error)
+    app.register_error_handler(TaskNotFound, on_missing)
+    app.register_error_handler(FileMissing, on_missing)
+    app.register_error_handler(UserError, on_user_error)
+    app.register_error_handler(Exception, on_unexpected)

@@ -1,0 +1,52 @@
+"""Who calls: bearer tokens (JWT) and the decorator that views ask with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, current_app, jsonify, request
+from flask_jwt_extended import JWTManager, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import PyJWTError
+
+from app_runner.api.errors import error_body
+from app_runner.babel import gettext as _
+from app_runner.state import state_of
+
+
+def require_jwt(
+    *, optional: bool = False, fresh: bool = False, refresh_token: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a view: a token is needed, or with ``optional`` checked when there is one."""
+
+    def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            given = request.environ.get("HTTP_AUTHORIZATION", "")
+            asked = not optional or given[:6].lower() == "bearer"
+            verify_jwt_in_request(optional=not asked, fresh=fresh, refresh=refresh_token)
+            return current_app.ensure_sync(view)(*args, **kwargs)
+
+        return checked
+
+    return decorator
+
+
+def refused(*_args: Any) -> Response:
+    """Answer 401 for every token that is missing, broken, expired or not ours."""
+    response = jsonify(error_body(401, _("A valid bearer token is needed.")))
+    response.status_code = 401
+    response.headers["WWW-Authenticate"] = 'Bearer realm="app-runner"'
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Check tokens with the runner's secret; only in headers, only HS256."""
+    app.config.setdefault("JWT_SECRET_KEY", state_of(app).app.config["SECRET_KEY"])
+    app.config.setdefault("JWT_TOKEN_LOCATION", ["headers"])
+    app.config.setdefault("JWT_DECODE_ALGORITHMS", ["HS256"])
+    JWTManager().init_app(app)
+    app.register_error_handler(JWTExtendedException, refused)
+    app.register_error_handler(PyJWTError, refused)

@@ -1,0 +1,16 @@
+"""The OpenAPI document and the pages that show it, from installed packages, never a CDN."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app_runner.api.documents import cached
+from app_runner.state import current_runner
+
+BLUEPRINT = Blueprint("specification", __name__)
+
+
+@BLUEPRINT.get("/api-spec.json")
+def api_spec() -> Response:
+    """Give the OpenAPI document."""
+    return cached(("openapi",), lambda: current_runner.api.document()).response()

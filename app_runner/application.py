@@ -1,0 +1,140 @@
+"""The Flask class of the runner: links without a request, hosts it answers to, secret.
+
+Knows Flask and the settings, nothing of plugins or tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, has_request_context, request
+from werkzeug.exceptions import SecurityError
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import MapAdapter
+
+from app_runner.babel import gettext
+from app_runner.config import Settings
+from app_runner.errors import SettingError
+from app_runner.ids import PublicIds
+from app_runner.state import BASE_URL, EXTENSION, RunnerState, state_of
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class RunnerFlask(Flask):
+    """A Flask whose absolute links work in jobs too."""
+
+    #: Host names that are answered (lower case, no port); None answers any.
+    trusted_names: frozenset[str] | None = frozenset()
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Refuse foreign hosts; outside a request, bind to the job's base URL."""
+        if request is not None:
+            self._check_host(request)
+        base = BASE_URL.get() if request is None else None
+        if base is None:
+            return super().create_url_adapter(request)
+        parts = urlsplit(base)
+        return self.url_map.bind(
+            parts.netloc, script_name=parts.path or "/", url_scheme=parts.scheme
+        )
+
+    def _check_host(self, request: Request) -> None:
+        # Flask's own TRUSTED_HOSTS knows no IPv6 and encodes every name anew each time.
+        host = request.environ.get("HTTP_HOST", "").lower()
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        trusted = self.trusted_names
+        if trusted is None or not host or name in trusted:
+            return
+        if not any(known[0] == "." and name.endswith(known) for known in trusted):
+            raise SecurityError(
+                gettext(
+                    "Host %(name)s is not trusted. TRUSTED_HOSTS opens it.", name=name
+                )
+            )
+
+
+def base_url(app: Flask) -> str | None:
+    """Give scheme, host and prefix of absolute links, or None when nothing tells it."""
+    if has_request_context():
+        return cast(str, request.url_root)
+    if (known := BASE_URL.get()) is not None:
+        return known
+    if app.config["SERVER_NAME"]:
+        root = str(app.config["APPLICATION_ROOT"]).rstrip("/")
+        return (
+            f"{app.config['PREFERRED_URL_SCHEME']}://{app.config['SERVER_NAME']}{root}/"
+        )
+    return None
+
+
+def build(settings: Settings, package_folder: Path) -> RunnerFlask:
+    """Make the bare app from its settings; extensions come after."""
+    app = RunnerFlask(
+        "app_runner",
+        instance_path=str(settings.instance),
+        root_path=str(package_folder),
+        static_folder="ui/static",
+        template_folder="ui/templates",
+    )
+    app.config.from_mapping(settings)
+    app.config["SECRET_KEY"] = secret = _secret(settings)
+    app.config["TRUSTED_HOSTS"] = None  # checked by the class above
+    app.trusted_names = _trusted(settings)
+    app.debug = settings["DEBUG"]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    state = app.extensions[EXTENSION] = RunnerState(app, settings)
+    state.ids = PublicIds(secret)
+    return app
+
+
+def _trusted(settings: Settings) -> frozenset[str] | None:
+    if "*" in settings["TRUSTED_HOSTS"]:
+        return None
+    own = urlsplit(f"//{settings['SERVER_NAME'] or ''}").hostname or LOOPBACK_NAMES[0]
+    return frozenset(map(str.lower, (*LOOPBACK_NAMES, own, *settings["TRUSTED_HOSTS"])))
+
+
+def _secret(settings: Settings) -> str:
+    """Read the secret, or make it on first start so that all processes share it."""
+    if settings["SECRET_KEY"]:
+        return str(settings["SECRET_KEY"])
+    path = settings.instance / "secret.key"
+    try:
+        settings.instance.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _publish_once(path, secrets.token_hex(32))
+        return path.read_text().strip()
+    except OSError as error:
+        allowed = f"the folder must be writable, or SECRET_KEY must be set ({error})"
+        raise SettingError(
+            "APP_RUNNER_INSTANCE_FOLDER", "all settings", allowed
+        ) from error
+
+
+def _publish_once(path: Path, content: str) -> None:
+    """Create ``path`` whole and readable by its owner only; the first process wins."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first; its secret is the one to use
+    finally:
+        draft.unlink()
+
+
+def init_app(app: Flask) -> None:
+    """Trust as many reverse proxies as the setting says, and no more."""
+    count = state_of(app).settings["REVERSE_PROXY_COUNT"]
+    if count:
+        proxied: Any = ProxyFix(
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
+        app.wsgi_app = proxied  # type: ignore[method-assign]

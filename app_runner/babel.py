@@ -1,0 +1,30 @@
+"""Translations: every text for users goes through `gettext` or `lazy_gettext`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, gettext, lazy_gettext, ngettext
+
+__all__ = ["gettext", "lazy_gettext", "ngettext", "init_app"]
+
+TRANSLATIONS = Path(__file__).parent.parent / "translations"
+
+
+def init_app(app: Flask) -> None:
+    """Choose the language by the request's Accept-Language among those that exist."""
+    app.config.setdefault("BABEL_TRANSLATION_DIRECTORIES", str(TRANSLATIONS))
+    babel = Babel(app, locale_selector=_locale)
+    with app.app_context():
+        app.config["LANGUAGES"] = sorted(
+            {str(locale) for locale in babel.list_translations()} | {"en"}
+        )
+
+
+def _locale() -> str | None:
+    if not has_request_context():
+        return None
+    from flask import current_app
+
+    return request.accept_languages.best_match(current_app.config["LANGUAGES"])

@@ -1,0 +1,13 @@
+"""Entry point for the celery command: ``celery -A app_runner.celery_worker worker``."""
+
+import sys
+
+from app_runner import create_app
+from app_runner.errors import SettingError
+from app_runner.tasks.queue import serve_worker
+
+try:
+    app = serve_worker(create_app())
+except SettingError as error:
+    print(error, file=sys.stderr)  # noqa: T201 - one line, not a traceback
+    sys.exit(3)

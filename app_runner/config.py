@@ -1,0 +1,294 @@
+"""Every setting as a row: name, default, how it is read, help.
+
+Sources, later ones win: defaults, ``instance/config.{py,json,toml}``, the file named by
+``APP_RUNNER_SETTINGS``, environment variables (also ``.flaskenv`` and ``.env``), and
+the mapping given to ``create_app``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from app_runner.errors import SettingError
+from app_runner.setting_types import (
+    boolean,
+    choice,
+    host_names,
+    integer,
+    json_pairs,
+    lines,
+    paths,
+    text,
+    url_of,
+)
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: ``read`` turns text or a native value into the value, or raises."""
+
+    name: str
+    default: Any
+    read: Callable[[Any], Any]
+    help: str
+    secret: bool = False
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "EXPOSURE",
+        "public",
+        choice("local", "private", "public"),
+        "Who can reach the runner. `local`: one person on this machine (private addresses "
+        "may be fetched, frames from anywhere). `private` and `public`: guarded fetching.",
+    ),
+    Setting(
+        "APP_RUNNER_INSTANCE_FOLDER", "", text, "Folder for database, secret, files."
+    ),
+    Setting(
+        "APP_RUNNER_SETTINGS", "", text, "A further settings file (.py, .json, .toml)."
+    ),
+    Setting(
+        "SECRET_KEY",
+        "",
+        text,
+        "Signs ids and tokens. Empty: made on first start, kept in the instance folder.",
+        secret=True,
+    ),
+    Setting(
+        "DEBUG", False, boolean, "Debug mode: `/debug/` pages, tracebacks in problems."
+    ),
+    Setting(
+        "SERVER_NAME",
+        None,
+        text,
+        "Public host name (and port), for absolute links of jobs.",
+    ),
+    Setting(
+        "PREFERRED_URL_SCHEME", "http", choice("http", "https"), "Scheme of such links."
+    ),
+    Setting("APPLICATION_ROOT", "/", text, "Path below which the runner is reached."),
+    Setting(
+        "TRUSTED_HOSTS",
+        (),
+        host_names,
+        "Further host names the runner answers to, separated by commas or spaces; loopback "
+        "names and SERVER_NAME always are. `.example.org` takes all below it, `*` any.",
+    ),
+    Setting(
+        "REVERSE_PROXY_COUNT", 0, integer(0, 10), "Trusted reverse proxies in front."
+    ),
+    Setting(
+        "CONTAINER_MODE", False, boolean, "Set in containers: bind to all addresses."
+    ),
+    Setting(
+        "SQLALCHEMY_DATABASE_URI",
+        "",
+        url_of("sqlite", "postgresql", "mysql", "mariadb", "postgres"),
+        "Database. Empty: SQLite in the instance folder.",
+        secret=True,
+    ),
+    Setting(
+        "DATABASE_TIMEOUT",
+        5.0,
+        integer(1, 60),
+        "Seconds to wait for a lock or a connection of the database.",
+    ),
+    Setting(
+        "BROKER_URL",
+        "redis://localhost:6379",
+        text,
+        "Message broker (Redis, Valkey or RabbitMQ).",
+        secret=True,
+    ),
+    Setting(
+        "RESULT_BACKEND",
+        "",
+        text,
+        "Celery's result backend. Empty: the broker when it is Redis, else the database.",
+        secret=True,
+    ),
+    Setting("CELERY_QUEUE", "celery", text, "Queue that tasks are sent to."),
+    Setting(
+        "CONCURRENCY", 2, integer(1, 512), "Jobs that a worker runs at the same time."
+    ),
+    Setting(
+        "CELERY_WORKER_POOL",
+        "prefork",
+        choice("prefork", "threads", "solo"),
+        "Worker pool.",
+    ),
+    Setting("PERIODIC_SCHEDULER", False, boolean, "Run the scheduler inside the worker."),
+    Setting("DEFAULT_LOG_LEVEL", "INFO", choice(*LEVELS), "Level of the log."),
+    Setting("LOG_FORMAT", "text", choice("text", "json"), "Format of log lines."),
+    Setting(
+        "PLUGIN_FOLDERS", ("plugins",), paths, "Folders of plugins, separated by `:`."
+    ),
+    Setting(
+        "GIT_PLUGINS", (), lines, "Git sources of plugins, one a line (not yet read)."
+    ),
+    Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
+    Setting(
+        "FILE_STORE_FOLDER", "", text, "Folder of the local store. Empty: in instance."
+    ),
+    Setting(
+        "MAX_CONTENT_LENGTH",
+        512 * 2**20,
+        integer(1024, 2**50),
+        "Bytes of a request body.",
+    ),
+    Setting(
+        "MAX_FORM_MEMORY_SIZE",
+        16 * 2**20,
+        integer(1024, 2**40),
+        "Bytes of its form fields.",
+    ),
+    Setting("CORS_ORIGINS", ("*",), host_names, "Origins that browsers may call from."),
+    Setting(
+        "FETCH_ALLOWED_HOSTS",
+        (),
+        host_names,
+        "Names, addresses or networks that may be fetched though they are private.",
+    ),
+    Setting("FETCH_FILE_ROOTS", (), paths, "Folders below which file: URLs may be read."),
+    Setting(
+        "FETCH_MAX_BYTES", 2**30, integer(1024, 2**50), "Bytes of one fetched input."
+    ),
+    Setting("URL_MAP", (), json_pairs, "JSON object pattern to replacement, for inputs."),
+    Setting("PLUGIN_REGISTRY_URL", None, text, "Plugin registry to talk to."),
+)
+ROWS = {row.name: row for row in SETTINGS}
+#: Flask's own names for the same thing, read when ours is not set.
+ALIASES = {"DEBUG": "FLASK_DEBUG"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some values and the place they came from, in words."""
+
+    name: str
+    values: Mapping[str, Any]
+
+
+class Settings(dict[str, Any]):
+    """Checked values by name, with the folder that files of this instance live in."""
+
+    instance: Path
+
+    def shown(self) -> Iterator[tuple[Setting, Any]]:
+        """Give each row with its value, secrets masked."""
+        for row in SETTINGS:
+            yield row, "***" if row.secret and self[row.name] else self[row.name]
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
+    """Read all sources; raises `SettingError` for the first value that is not allowed."""
+    given = given or {}
+    environment = {**_dotenv(), **os.environ}
+    instance = _instance_folder(given, environment)
+    sources = [
+        *_file_sources(instance, given, environment),
+        Source("environment", _known(environment)),
+        Source("create_app", given),
+    ]
+    settings = Settings({row.name: row.default for row in SETTINGS})
+    settings.instance = instance
+    for source in sources:
+        for name, value in source.values.items():
+            settings[name] = _checked(name, value, source.name)
+    _check_together(settings)
+    return settings
+
+
+def _dotenv() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in (".flaskenv", ".env"):
+        values = dotenv_values(PROJECT / name)
+        found.update({key: value for key, value in values.items() if value is not None})
+    return found
+
+
+def _known(environment: Mapping[str, str]) -> dict[str, str]:
+    found = {row: environment[row] for row in ROWS if environment.get(row, "") != ""}
+    for name, alias in ALIASES.items():
+        if name not in found and environment.get(alias):
+            found[name] = environment[alias]
+    return found
+
+
+def _instance_folder(given: Mapping[str, Any], environment: Mapping[str, str]) -> Path:
+    name = "APP_RUNNER_INSTANCE_FOLDER"
+    chosen = given.get(name) or environment.get(name)
+    home = PROJECT if (PROJECT / "pyproject.toml").exists() else Path.cwd()
+    return Path(chosen).absolute() if chosen else home / "instance"
+
+
+def _file_sources(
+    instance: Path, given: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterator[Source]:
+    for suffix in ("py", "json", "toml"):
+        path = instance / f"config.{suffix}"
+        if path.is_file():
+            yield Source(str(path), read_file(path))
+    name = "APP_RUNNER_SETTINGS"
+    further = given.get(name) or environment.get(name)
+    if further:
+        if not Path(further).is_file():
+            raise SettingError(name, "environment", "the file must exist", further)
+        yield Source(str(further), read_file(Path(further)))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read settings from a .py (upper-case names), .json or .toml file.
+
+    Raises `SettingError` naming the file when it cannot be read.
+    """
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(path.read_text())
+        if path.suffix == ".json":
+            return dict(json.loads(path.read_text()))
+        return {
+            key: value
+            for key, value in runpy.run_path(str(path)).items()
+            if key.isupper()
+        }
+    except Exception as error:  # a settings file may hold any mistake
+        raise SettingError(
+            "APP_RUNNER_SETTINGS", str(path), f"cannot read: {error}"
+        ) from error
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    row = ROWS.get(name)
+    if row is None or (value is None and row.default is None):
+        return value
+    try:
+        return row.read(value)
+    except (ValueError, TypeError) as error:
+        shown = "***" if row.secret else value
+        raise SettingError(name, source, str(error), shown) from None
+
+
+def _check_together(settings: Settings) -> None:
+    if settings["REVERSE_PROXY_COUNT"] and settings["EXPOSURE"] == "local":
+        allowed = "with REVERSE_PROXY_COUNT above 0 it must be private or public"
+        raise SettingError("EXPOSURE", "all settings", allowed, "local")
+
+
+def names() -> Iterable[str]:
+    """Give the names of all settings."""
+    return ROWS.keys()

@@ -1,0 +1,29 @@
+"""All models, so that importing this package fills the metadata."""
+
+from app_runner.db.json_changes import watch
+from app_runner.db.models.catalogue import Catalogue
+from app_runner.db.models.files import TaskFile
+from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
+from app_runner.db.models.tasks import (
+    ProcessingTask,
+    Step,
+    TaskAttempt,
+    TaskLink,
+    TaskUpdateSubscription,
+)
+
+for _class in (ProcessingTask, PluginState):
+    watch(_class)
+
+__all__ = [
+    "Catalogue",
+    "DataBlob",
+    "PluginState",
+    "ProcessingTask",
+    "Step",
+    "TaskAttempt",
+    "TaskFile",
+    "TaskLink",
+    "TaskUpdateSubscription",
+    "VirtualPlugin",
+]

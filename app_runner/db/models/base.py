@@ -1,0 +1,38 @@
+"""What the models share: saving, and finding by id."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app_runner.db.engine import DB, Base
+from app_runner.ids import MAX_ID
+
+
+class Row(Base):
+    """A row with an integer key."""
+
+    __abstract__ = True
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+
+    @classmethod
+    def get_by_id(cls, id_: int | str) -> Self | None:
+        """Find by id (an int, or its digits), or give None."""
+        text = str(id_)
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_ID):
+            return None
+        return DB.session.get(cls, int(text))
+
+    def save(self, commit: bool = False) -> None:
+        """Add to the session; ``commit`` also writes everything in it."""
+        DB.session.add(self)
+        if commit:
+            DB.session.commit()
+
+    def delete(self, commit: bool = False) -> None:
+        """Delete the row; ``commit`` also writes everything in the session."""
+        DB.session.delete(self)
+        if commit:
+            DB.session.commit()

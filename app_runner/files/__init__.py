@@ -1,0 +1,1 @@
+"""Storage of bytes: the store contract, its registry, the built-in stores."""

@@ -1,0 +1,129 @@
+"""The local store: files below one folder, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from flask import Flask
+
+from app_runner.errors import FileMissing, StoreError
+from app_runner.files.contract import CHUNK, FileStore, check_key
+from app_runner.state import state_of
+
+#: Suffix of files that are still being written; never a key (keys are checked).
+PART = "~part"
+
+
+class LocalStore(FileStore, name="local_filesystem"):
+    """Keeps each key as a file of the same path below ``folder``."""
+
+    folder: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> LocalStore:
+        """Make a store for ``folder``."""
+        store = cls()
+        store.folder = folder
+        return store
+
+    def init_app(self, app: Flask) -> None:
+        """Use FILE_STORE_FOLDER, or ``files`` in the instance folder."""
+        settings = state_of(app).settings
+        given = settings["FILE_STORE_FOLDER"]
+        self.folder = Path(given) if given else settings.instance / "files"
+
+    def write(self, key: str, source: BinaryIO) -> int:
+        """Write to a temporary name, sync, then rename into place."""
+        path = self._path(key)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")
+        with _as_store_error(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            target = draft.open("xb")
+        try:
+            size = self._fill(key, target, source)
+            with _as_store_error(key):
+                draft.replace(path)
+                _sync_folder(path.parent)
+            return size
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _fill(self, key: str, target: BinaryIO, source: BinaryIO) -> int:
+        with target:
+            while chunk := source.read(CHUNK):
+                with _as_store_error(key):
+                    target.write(chunk)
+            with _as_store_error(key):
+                target.flush()
+                os.fsync(target.fileno())
+                return target.tell()
+
+    def open(self, key: str) -> BinaryIO:
+        """Open the file."""
+        with _as_store_error(key):
+            return self._path(key).open("rb")
+
+    def size(self, key: str) -> int:
+        """Ask the file system."""
+        with _as_store_error(key):
+            return self._path(key).stat().st_size
+
+    def delete(self, key: str) -> None:
+        """Remove the file, and folders that are empty then."""
+        path = self._path(key)
+        with _as_store_error(key):
+            path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == self.folder or not _remove_if_empty(parent):
+                break
+
+    def keys(self) -> Iterator[str]:
+        """Walk the folder; files that are still being written are left out."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and not path.name.endswith(PART):
+                yield path.relative_to(self.folder).as_posix()
+
+    def free_bytes(self) -> int:
+        """Give the bytes that are free on the file system of the store."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self.folder).free
+
+    def _path(self, key: str) -> Path:
+        root = self.folder.resolve()
+        path = (root / check_key(key)).resolve()
+        if not path.is_relative_to(root) or path == root:
+            raise StoreError(f"{key!r} leads out of the file store")
+        return path
+
+
+@contextmanager
+def _as_store_error(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise FileMissing(f"there is no file {key!r}") from error
+    except OSError as error:
+        raise StoreError(f"file {key!r}: {error.strerror or error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable (POSIX: the folder has to be synced too)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_if_empty(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""Public ids: integers of the database, signed so that they cannot be guessed.
+
+Knows no models and no routes; the HTTP layer turns the signer into a URL converter.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+
+#: 128 bits of HMAC-SHA-256 (RFC 2104, truncated as RFC 2104 section 5 allows).
+MAC_BYTES = 16
+MAX_ID = 2**63 - 1
+SIGNED = re.compile(r"([1-9][0-9]{0,18})-([a-z2-7]{26})", re.ASCII)
+
+
+class PublicIds:
+    """Signs and checks ids with a key that is derived from the runner's secret."""
+
+    def __init__(self, secret: str) -> None:
+        """Take the runner's secret; servers and workers must share it."""
+        self._key = hashlib.sha256(b"app-runner public id\0" + secret.encode()).digest()
+
+    def sign(self, kind: str, value: int | str) -> str:
+        """Give the public form of ``value`` (an int, its digits, or already signed).
+
+        Raises ``ValueError`` when ``value`` is no id at all.
+        """
+        text = str(value)
+        if SIGNED.fullmatch(text):
+            return text
+        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_ID):
+            raise ValueError(f"{value!r} is not an id")
+        return f"{int(text)}-{self._mac(kind, int(text))}"
+
+    def verify(self, kind: str, text: str) -> int | None:
+        """Give the id behind a public one, or None when it was not made here."""
+        match = SIGNED.fullmatch(text)
+        if match is None or int(match[1]) > MAX_ID:
+            return None
+        expected = self._mac(kind, int(match[1]))
+        return int(match[1]) if hmac.compare_digest(expected, match[2]) else None
+
+    def _mac(self, kind: str, value: int) -> str:
+        digest = hmac.digest(self._key, f"{kind}:{value}".encode(), "sha256")
+        return base64.b32encode(digest[:MAC_BYTES]).decode().rstrip("=").lower()

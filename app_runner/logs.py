@@ -1,0 +1,81 @@
+"""Logging: configured once per process, every line with the id of its request or job."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import sys
+from datetime import UTC, datetime
+
+from flask import Flask, g, request
+
+from app_runner.state import REQUEST_ID, state_of
+
+TEXT = "%(asctime)s %(levelname)-7s [%(request_id)s] %(name)s: %(message)s"
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the id of the current request or job on each record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drop a record."""
+        record.request_id = REQUEST_ID.get()
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, request_id, message, error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line for ``record``."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": getattr(record, "request_id", "-"),
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["error"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class RunnerHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """The one handler that this module puts on the root logger."""
+
+
+def configure(level: str, format_: str) -> None:
+    """Send the log to stderr; a second call in the process changes nothing."""
+    root = logging.getLogger()
+    if any(isinstance(handler, RunnerHandler) for handler in root.handlers):
+        return
+    handler = RunnerHandler(sys.stderr)
+    handler.addFilter(RequestIdFilter())
+    handler.setFormatter(
+        JsonFormatter() if format_ == "json" else logging.Formatter(TEXT)
+    )
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+def init_app(app: Flask) -> None:
+    """Configure logging and give each request an id (X-Request-ID, taken or made)."""
+    settings = state_of(app).settings
+    configure(settings["DEFAULT_LOG_LEVEL"], settings["LOG_FORMAT"])
+    app.before_request(_begin)
+    app.after_request(_tell)
+
+
+def _begin() -> None:
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    request_id = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+    g.request_id = request_id
+    REQUEST_ID.set(request_id)
+
+
+def _tell(response: object) -> object:
+    response.headers["X-Request-ID"] = g.get("request_id", "-")  # type: ignore[attr-defined]
+    return response

@@ -1,0 +1,83 @@
+"""The one module that plugins import."""
+
+from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.fields import CSVList, EnumField, FileUrl, PluginUrl
+from app_runner.api.parameters import Text
+from app_runner.api.plugin_schemas import PluginMetadataSchema
+from app_runner.api.schemas import FrontendFormBaseSchema, MaBaseSchema
+from app_runner.db.engine import DB
+from app_runner.db.models import (
+    DataBlob,
+    PluginState,
+    ProcessingTask,
+    TaskFile,
+    TaskLink,
+    VirtualPlugin,
+)
+from app_runner.errors import UserError
+from app_runner.files.contract import FileStore
+from app_runner.plugins.base import PluginBase, plugin_identifier
+from app_runner.plugins.metadata import (
+    ApiLink,
+    DataMetadata,
+    EntryPoint,
+    InputDataMetadata,
+    OutputDataMetadata,
+    PluginDependencyMetadata,
+    PluginMetadata,
+    PluginType,
+)
+from app_runner.tasks.handle import Output, Task
+from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
+from app_runner.tasks.recorder import CELERY
+from app_runner.tasks.results import open_file, save_file, save_scratch
+from app_runner.tasks.signals import (
+    TASK_DETAILS_CHANGED,
+    TASK_STATUS_CHANGED,
+    TASK_STEPS_CHANGED,
+)
+from app_runner.ui.processor import Plugin
+
+__all__ = [
+    "CELERY",
+    "DB",
+    "TASK_DETAILS_CHANGED",
+    "TASK_STATUS_CHANGED",
+    "TASK_STEPS_CHANGED",
+    "ApiLink",
+    "CSVList",
+    "DataBlob",
+    "DataMetadata",
+    "EntryPoint",
+    "EnumField",
+    "FileStore",
+    "FileUrl",
+    "FrontendFormBaseSchema",
+    "InputDataMetadata",
+    "MaBaseSchema",
+    "Output",
+    "OutputDataMetadata",
+    "Plugin",
+    "PluginBase",
+    "PluginDependencyMetadata",
+    "PluginMetadata",
+    "PluginMetadataSchema",
+    "PluginState",
+    "PluginType",
+    "PluginUrl",
+    "ProcessingTask",
+    "SecurityBlueprint",
+    "Task",
+    "TaskFile",
+    "TaskLink",
+    "Text",
+    "UserError",
+    "VirtualPlugin",
+    "add_step",
+    "open_file",
+    "plugin_identifier",
+    "save_file",
+    "save_scratch",
+    "save_task_error",
+    "save_task_result",
+]

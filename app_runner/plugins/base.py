@@ -1,0 +1,125 @@
+"""The contract of a plugin: name, version, routes, requirements, metadata.
+
+Declaring a class registers nothing; the loader finds it. Knows neither HTTP nor tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flask import Flask, current_app
+from packaging.version import InvalidVersion, Version
+
+from app_runner.errors import PluginLoadError
+from app_runner.state import LOADING, state_of
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+    from app_runner.plugins.registry import PluginRegistry
+
+MAX_NAME = 200
+
+
+def plugin_identifier(name: str, version: str) -> str:
+    """Give the id of a plugin: ``name@version`` with ``.`` turned into ``-``."""
+    return f"{name.replace('.', '-')}@{version.replace('.', '-')}"
+
+
+def loading_app() -> Flask:
+    """Give the app that plugins are loaded for, or else the current one."""
+    record = LOADING.get()
+    if record is not None:
+        return record.app
+    return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+
+
+def current_registry() -> PluginRegistry:
+    """Give the registry of that app."""
+    return state_of(loading_app()).registry
+
+
+class InstanceOfCurrentRunner:
+    """``PluginClass.instance``: the one object of the class in the current runner.
+
+    It is built on first use, also while its module is still being imported, because
+    published plugins read ``Plugin.instance.identifier`` in decorators.
+    """
+
+    def __get__(self, obj: Any, owner: type[PluginBase]) -> Any:
+        """Give the object; errors of its constructor pass through."""
+        return current_registry().instance_of(owner)
+
+
+class CurrentApp:
+    """``PluginBase.__app__``: the app that plugins are loaded for, or the current one."""
+
+    def __get__(self, obj: Any, owner: type) -> Flask:
+        """Give the app."""
+        return loading_app()
+
+
+class PluginBase:
+    """Base class of plugins with full control; every option is a class attribute."""
+
+    #: Name, unique together with the version. Required.
+    name: str = ""
+    #: Version after PEP 440. Required.
+    version: str = ""
+    #: One sentence or more (Markdown) on what the plugin does.
+    description: str = ""
+    #: Words that clients group and choose plugins by.
+    tags: list[str] = []
+    #: Set when the plugin's routes are served.
+    has_api: bool = False
+
+    #: Whether objects (not classes) of this type are what a module declares.
+    declared_by_object: ClassVar[bool] = False
+
+    instance: ClassVar[Any] = InstanceOfCurrentRunner()
+    __app__: ClassVar[Any] = CurrentApp()
+
+    def __init__(self, app: Flask | None = None) -> None:
+        """Bind to ``app``; called once per app."""
+        self.app = app
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Prepare for ``app``, for instance read settings from ``app.config``."""
+        return None
+
+    @property
+    def identifier(self) -> str:
+        """Give the id, which is also the last part of the plugin's URL."""
+        return plugin_identifier(self.name, self.version)
+
+    @property
+    def parsed_version(self) -> Version:
+        """Give the version in a form that compares after PEP 440."""
+        return Version(self.version)
+
+    def get_api_blueprint(self) -> Blueprint:
+        """Give the routes; NotImplementedError means that there are none."""
+        raise NotImplementedError
+
+    def get_requirements(self) -> str:
+        """Give requirements as in a requirements file; NotImplementedError: none."""
+        raise NotImplementedError
+
+
+def check_declaration(plugin: PluginBase) -> None:
+    """Raise `PluginLoadError` unless name and version can be used."""
+    name, version = plugin.name, plugin.version
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
+        raise PluginLoadError(f"the plugin needs a name (a text), not {name!r}")
+    if set(name) & set("/\\@?#%") or not name.isprintable():
+        raise PluginLoadError(f"the name {name!r} has characters that a URL cannot carry")
+    if not isinstance(version, str) or not version.strip():
+        raise PluginLoadError(f"plugin {name!r} has no version")
+    try:
+        Version(version)
+    except InvalidVersion:
+        raise PluginLoadError(
+            f"plugin {name!r} has the version {version!r}, which is none after PEP 440"
+        ) from None

@@ -1,0 +1,79 @@
+"""What belongs to one app (`RunnerState`), and the way to the current one.
+
+Constants and context only: two apps in one process share nothing through this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, current_app
+from werkzeug.local import LocalProxy
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from app_runner.api.openapi import RunnerApi
+    from app_runner.config import Settings
+    from app_runner.fetch import Fetcher
+    from app_runner.files.registry import StoreRegistry
+    from app_runner.ids import PublicIds
+    from app_runner.plugins.registry import PluginRegistry
+
+EXTENSION = "app_runner"
+
+
+@dataclass
+class RunnerState:
+    """All that one app owns; each part is put here by the `init_app` of its module."""
+
+    app: Flask
+    settings: Settings
+    ids: PublicIds = field(init=False)
+    fetcher: Fetcher = field(init=False)
+    celery: Celery = field(init=False)
+    stores: StoreRegistry = field(init=False)
+    api: RunnerApi = field(init=False)
+    registry: PluginRegistry = field(init=False)
+    caches: dict[str, Any] = field(default_factory=dict)
+
+
+def state_of(app: Flask) -> RunnerState:
+    """Give the state of ``app``."""
+    return cast(RunnerState, app.extensions[EXTENSION])
+
+
+current_runner = cast(RunnerState, LocalProxy(lambda: state_of(cast(Flask, current_app))))
+
+
+@dataclass
+class Loading:
+    """What is being loaded right now: plugin objects and tasks declared meanwhile."""
+
+    app: Flask
+    tasks: list[Any] = field(default_factory=list)
+
+
+LOADING: ContextVar[Loading | None] = ContextVar("app_runner_loading", default=None)
+
+
+@contextmanager
+def loading(app: Flask) -> Iterator[Loading]:
+    """Mark ``app`` as the one that plugin modules are imported for."""
+    record = Loading(app)
+    token = LOADING.set(record)
+    try:
+        with app.app_context():
+            yield record
+    finally:
+        LOADING.reset(token)
+
+
+#: Base URL (scheme, host, prefix) for absolute links outside a request; jobs set it.
+BASE_URL: ContextVar[str | None] = ContextVar("app_runner_base_url", default=None)
+#: Id of the request or job that is being worked on, for log lines.
+REQUEST_ID: ContextVar[str] = ContextVar("app_runner_request_id", default="-")

@@ -1,0 +1,1 @@
+"""Use cases around tasks: their queue, their records, the jobs that do their work."""

@@ -1,0 +1,197 @@
+"""The Celery of one app: its settings, its jobs' context, and the one way out for messages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from amqp.exceptions import AMQPError
+from celery import Celery, Task, current_task, signals
+from flask import Flask, current_app, has_app_context
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from app_runner.application import base_url
+from app_runner.babel import gettext
+from app_runner.config import Settings
+from app_runner.db.engine import database_url, leave_parent_connections
+from app_runner.errors import BrokerUnavailable
+from app_runner.state import BASE_URL, REQUEST_ID, state_of
+from app_runner.tasks import publication
+from app_runner.tasks.jobs import CORE_TASKS
+
+#: Seconds; a message must be out (or refused) within twice this time.
+PUBLISH_TIMEOUT = 0.9
+CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
+#: Longer than any job: redelivery by timeout would start a second copy of a running one.
+VISIBILITY_TIMEOUT = 30 * 24 * 3600
+
+
+class JobTask(Task):  # type: ignore[misc]
+    """Runs each job in the app's context, with the links and log id of its submit."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the job; nothing of its session is left when it ends."""
+        if (
+            has_app_context() and current_app == self.app.flask_app
+        ):  # called as a function
+            return self.run(*args, **kwargs)
+        with job_context(self.app.flask_app, self.request):
+            return self.run(*args, **kwargs)
+
+
+@contextmanager
+def job_context(app: Flask, request: Any) -> Iterator[None]:
+    """Enter the app context of a job that came with the headers of ``request``."""
+    url_token = BASE_URL.set(request.get("base_url"))
+    id_token = REQUEST_ID.set(request.get("request_id") or request.id or "-")
+    try:
+        with app.app_context():
+            yield
+    finally:
+        REQUEST_ID.reset(id_token)
+        BASE_URL.reset(url_token)
+
+
+class RunnerCelery(Celery):  # type: ignore[misc]
+    """A Celery that belongs to one app; every message leaves through `send_task`."""
+
+    task_cls = JobTask
+    flask_app: Flask
+
+    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+        """Publish a message when the rows it speaks of are committed.
+
+        Submits, continuations of chains, replacements, retries and errbacks all pass
+        here. Raises `BrokerUnavailable` when the broker does not take the message.
+        """
+        if not has_app_context():
+            return self._send(name, *args, **options)
+        publication.make_rows_visible()
+        try:
+            result = self._send(name, *args, **options)
+        except Exception as error:
+            text = gettext("The task could not be queued: %(cause)s", cause=str(error))
+            publication.take_back(text)
+            raise
+        publication.published((options.get("kwargs") or {}).get("db_id"))
+        return result
+
+    def _send(self, name: str, *args: Any, **options: Any) -> Any:
+        options["headers"] = {**(options.get("headers") or {}), **self._headers()}
+        options["retry"] = False  # celery's own retries would outlast the bound
+        try:
+            return super().send_task(name, *args, **options)
+        except CANNOT_PUBLISH as error:
+            raise BrokerUnavailable(
+                f"the message broker does not answer: {error}"
+            ) from error
+
+    def _headers(self) -> dict[str, Any]:
+        inherited = current_task.request if current_task else {}
+        request_id = REQUEST_ID.get()
+        return {
+            "base_url": base_url(self.flask_app) or inherited.get("base_url"),
+            "request_id": (
+                request_id if request_id != "-" else inherited.get("request_id")
+            ),
+            # Retries and replacements reuse the message id; this key is of this message.
+            "publication_key": secrets.token_hex(16),
+        }
+
+
+def result_backend(settings: Settings) -> str:
+    """Give the setting, or the broker when it is Redis, else the database."""
+    if settings["RESULT_BACKEND"]:
+        return str(settings["RESULT_BACKEND"])
+    broker = str(settings["BROKER_URL"])
+    return broker if broker.startswith("redis") else f"db+{database_url(settings)}"
+
+
+def celery_settings(settings: Settings) -> dict[str, Any]:
+    """Give Celery's settings; the reasons stand in docs/adr (durable work)."""
+    broker = str(settings["BROKER_URL"])
+    return {
+        "broker_url": broker,
+        "result_backend": result_backend(settings),
+        "broker_transport_options": transport_options(broker, bounded=True),
+        "broker_connection_timeout": PUBLISH_TIMEOUT,
+        "broker_connection_retry_on_startup": True,
+        "task_default_queue": settings["CELERY_QUEUE"],
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+        "task_acks_late": True,
+        "task_publish_retry": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_concurrency": settings["CONCURRENCY"],
+        "worker_pool": settings["CELERY_WORKER_POOL"],
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "timezone": "UTC",
+    }
+
+
+def transport_options(broker: str, bounded: bool) -> dict[str, Any]:
+    """Give kombu's options; ``bounded`` (not for consumers) limits every wait."""
+    if broker.startswith("redis"):
+        options: dict[str, Any] = {
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+        }
+        if bounded:
+            options |= {
+                "socket_connect_timeout": PUBLISH_TIMEOUT,
+                "socket_timeout": PUBLISH_TIMEOUT,
+                "retry_on_timeout": False,
+                "max_retries": 0,
+            }
+        return options
+    if broker.startswith(("amqp", "pyamqp")):
+        options = {"confirm_publish": True}
+        if bounded:
+            options |= {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+        return options
+    return {}
+
+
+def init_app(app: Flask) -> None:
+    """Make the Celery of ``app`` and register the runner's own tasks."""
+    state = state_of(app)
+    celery = RunnerCelery("app_runner", set_as_current=False)
+    celery.flask_app = app
+    celery.config_from_object(celery_settings(state.settings))
+    for record in CORE_TASKS:
+        record.bind(celery)
+    state.celery = celery
+
+
+def serve_worker(app: Flask) -> Celery:
+    """Prepare the Celery of ``app`` for consuming, in the process of a worker."""
+    celery = state_of(app).celery
+    broker = str(state_of(app).settings["BROKER_URL"])
+    celery.conf.broker_transport_options = transport_options(broker, bounded=False)
+    signals.setup_logging.connect(_keep_logging, weak=False)
+
+    def forked(**_: Any) -> None:
+        leave_parent_connections(app)
+
+    signals.worker_process_init.connect(forked, weak=False)
+    return celery
+
+
+def _keep_logging(**_: Any) -> None:
+    """Being connected is enough: Celery then leaves the logging as it is."""
+
+
+def check_broker(celery: Celery) -> None:
+    """Raise `BrokerUnavailable` unless the broker answers within the bound."""
+    try:
+        with celery.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=PUBLISH_TIMEOUT)
+    except CANNOT_PUBLISH as error:
+        raise BrokerUnavailable(f"the message broker does not answer: {error}") from error

@@ -1,0 +1,108 @@
+"""The object that modules decorate their Celery tasks with; it only records.
+
+Nothing is bound to a Celery app while a module is imported, so a plugin that fails to load
+leaves no task behind and two apps each get tasks of their own. `bind` does that when the
+plugin has loaded. What the decorator returns finds its task through `current_runner`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from celery import Celery
+
+from app_runner.errors import PluginLoadError
+from app_runner.state import LOADING, current_runner
+
+#: Module prefix under which plugins are imported (see `app_runner.plugins.modules`).
+PRIVATE_PREFIX = re.compile(r"^runner_plugins(_\d+)?\.")
+
+
+class RecordedTask:
+    """A declared task: stands for the one that is bound to the current runner's Celery."""
+
+    def __init__(self, function: Callable[..., Any], name: str, options: dict[str, Any]):
+        """Take the function, the name of the task and Celery's options for it."""
+        self.run_function = function
+        self.name = name
+        self.options = options
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    def bind(self, celery: Celery) -> Any:
+        """Register the task with ``celery`` and give Celery's own task object."""
+        options = {"shared": False, "lazy": False, **self.options}
+        return celery.task(name=self.name, **options)(self.run_function)
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Everything else is asked of the task of the current runner."""
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(current_runner.celery.tasks[self.name], attribute)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task here and now, as Celery's own task objects do."""
+        return current_runner.celery.tasks[self.name](*args, **kwargs)
+
+    def __repr__(self) -> str:
+        """Name the task."""
+        return f"<RecordedTask {self.name}>"
+
+
+class TaskRecorder:
+    """Looks like a Celery app to the code that declares and uses tasks."""
+
+    def __init__(self, records: list[RecordedTask] | None = None) -> None:
+        """Keep records in ``records``, or in what is being loaded when it is None."""
+        self._records = records
+
+    def task(self, *args: Any, **options: Any) -> Any:
+        """Declare a task; use with or without options, as Celery's decorator."""
+        if len(args) == 1 and callable(args[0]):
+            return self._record(args[0], options)
+        return lambda function: self._record(function, options)
+
+    def _record(
+        self, function: Callable[..., Any], options: dict[str, Any]
+    ) -> RecordedTask:
+        options = dict(options)
+        name = options.pop("name", None) or automatic_name(function)
+        recorded = RecordedTask(function, name, options)
+        if self._records is not None:
+            self._records.append(recorded)
+        elif (loading := LOADING.get()) is not None:
+            loading.tasks.append(recorded)
+        else:
+            raise PluginLoadError(
+                f"task {name!r} is declared after its plugin was loaded"
+            )
+        return recorded
+
+    def __getattr__(self, attribute: str) -> Any:
+        """Everything else is asked of the Celery app of the current runner."""
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        return getattr(current_runner.celery, attribute)
+
+
+def automatic_name(function: Callable[..., Any]) -> str:
+    """Name a task after its place inside the plugin: equal on all machines."""
+    module = PRIVATE_PREFIX.sub("", function.__module__)
+    return f"{module}.{function.__name__}"
+
+
+def check_names(records: Iterable[RecordedTask], celery: Celery) -> None:
+    """Raise `PluginLoadError` when a name is declared twice or taken already."""
+    seen: set[str] = set()
+    for record in records:
+        if record.name in seen or record.name in celery.tasks:
+            raise PluginLoadError(f"the task name {record.name!r} is declared twice")
+        seen.add(record.name)
+
+
+#: Declares the tasks of plugins (``CELERY`` of published ones).
+CELERY = TaskRecorder()

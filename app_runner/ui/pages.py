@@ -1,0 +1,41 @@
+"""The pages of an app: form functions in its templates, the console, headers of all answers."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app, request, url_for
+
+from app_runner.api.plugins import describe
+from app_runner.state import current_runner, state_of
+from app_runner.ui import console, forms
+from app_runner.ui.policy import own_page_policy, plugin_page_policy
+
+
+def init_app(app: Flask) -> None:
+    """Prepare templates and headers, and offer the console to the root view."""
+    forms.init_app(app)
+    state_of(app).caches["console"] = show_console
+    app.after_request(_protect)
+
+
+def show_console() -> Response:
+    """Render the console for the plugins of the current runner."""
+    registry = current_runner.registry
+    plugins = [describe(plugin) for plugin in registry]
+    problems = url_for("problems-api.ProblemsView")
+    page = console.render_console(plugins, len(registry.problems), problems)
+    response = current_app.make_response(page)
+    response.headers["Content-Security-Policy"] = own_page_policy()
+    return response
+
+
+def _protect(response: Response) -> Response:
+    headers = response.headers
+    if "X-Content-Type-Options" not in headers:
+        headers["X-Content-Type-Options"] = "nosniff"
+    if response.mimetype == "text/html" and "Content-Security-Policy" not in headers:
+        plugin = request.path.startswith("/plugins/")
+        headers["Content-Security-Policy"] = (
+            plugin_page_policy() if plugin else own_page_policy()
+        )
+        headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    return response

@@ -1,0 +1,12 @@
+"""Entry point for WSGI servers: ``app_runner.wsgi:app``."""
+
+import sys
+
+from app_runner import create_app
+from app_runner.errors import SettingError
+
+try:
+    app = create_app()
+except SettingError as error:
+    print(error, file=sys.stderr)  # noqa: T201 - one line, not a traceback
+    sys.exit(3)  # gunicorn takes 3 as "do not try again"

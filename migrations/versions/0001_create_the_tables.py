@@ -1,0 +1,328 @@
+"""Create the tables.
+
+Revision ID: 0001
+Revises:
+Create Date: 2026-11-20 23:39:41.389344
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+import app_runner.db.types
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.create_table(
+        "catalogue",
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column(
+            "fingerprint", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column("changed_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_catalogue")),
+    )
+    op.create_table(
+        "data_blob",
+        sa.Column(
+            "value",
+            sa.LargeBinary()
+            .with_variant(mysql.LONGBLOB(), "mariadb")
+            .with_variant(mysql.LONGBLOB(), "mysql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "plugin_id", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column("key", app_runner.db.types.CleanText(255, exact=True), nullable=False),
+        sa.Column("changed_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_blob")),
+        sa.UniqueConstraint("plugin_id", "key", name=op.f("uq_data_blob_plugin_id")),
+    )
+    op.create_table(
+        "plugin_state",
+        sa.Column("value", app_runner.db.types.Json(), nullable=False),
+        sa.Column(
+            "plugin_id", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column("key", app_runner.db.types.CleanText(255, exact=True), nullable=False),
+        sa.Column("changed_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plugin_state")),
+        sa.UniqueConstraint("plugin_id", "key", name=op.f("uq_plugin_state_plugin_id")),
+    )
+    op.create_table(
+        "task",
+        sa.Column(
+            "task_name", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "plugin", app_runner.db.types.CleanText(255, exact=True), nullable=True
+        ),
+        sa.Column("owner", app_runner.db.types.CleanText(255, exact=True), nullable=True),
+        sa.Column("started_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("finished_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column(
+            "parameters", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("data", app_runner.db.types.Json(), nullable=False),
+        sa.Column("multi_step", sa.Boolean(), nullable=False),
+        sa.Column("current_step", sa.Integer(), nullable=False),
+        sa.Column("progress_value", sa.Double(), nullable=True),
+        sa.Column("progress_start", sa.Double(), nullable=False),
+        sa.Column("progress_target", sa.Double(), nullable=False),
+        sa.Column(
+            "progress_unit",
+            app_runner.db.types.CleanText(100, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "task_status", app_runner.db.types.CleanText(20, exact=True), nullable=True
+        ),
+        sa.Column(
+            "task_log", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("state", app_runner.db.types.CleanText(20, exact=True), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "lease_key", app_runner.db.types.CleanText(64, exact=True), nullable=True
+        ),
+        sa.Column("lease_expires_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column(
+            "cancel_requested_at", app_runner.db.types.UtcDateTime(), nullable=True
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+    )
+    with op.batch_alter_table("task", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_task_finished_at"), ["finished_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_task_owner"), ["owner"], unique=False)
+        batch_op.create_index(batch_op.f("ix_task_plugin"), ["plugin"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_task_started_at"), ["started_at"], unique=False
+        )
+        batch_op.create_index(
+            "ix_task_state_lease", ["state", "lease_expires_at"], unique=False
+        )
+
+    op.create_table(
+        "virtual_plugin",
+        sa.Column(
+            "parent_id", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column(
+            "name", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column(
+            "version", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column(
+            "description",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "tags", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("href", app_runner.db.types.CleanText(700, exact=True), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_virtual_plugin")),
+    )
+    with op.batch_alter_table("virtual_plugin", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_virtual_plugin_href"), ["href"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_virtual_plugin_parent_id"), ["parent_id"], unique=False
+        )
+
+    op.create_table(
+        "task_attempt",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "publication_key",
+            app_runner.db.types.CleanText(64, exact=True),
+            nullable=True,
+        ),
+        sa.Column(
+            "lease_key", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column(
+            "worker", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column("started_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("finished_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column(
+            "outcome", app_runner.db.types.CleanText(255, exact=False), nullable=True
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_attempt_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_attempt")),
+        sa.UniqueConstraint("task_id", "number", name=op.f("uq_task_attempt_task_id")),
+    )
+    op.create_table(
+        "task_file",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "security_tag", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column(
+            "storage_provider",
+            app_runner.db.types.CleanText(64, exact=True),
+            nullable=False,
+        ),
+        sa.Column(
+            "file_name", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "file_storage_data",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "file_type", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column(
+            "mimetype", app_runner.db.types.CleanText(255, exact=False), nullable=True
+        ),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=True),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_file_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_file")),
+    )
+    with op.batch_alter_table("task_file", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_task_file_task_id"), ["task_id"], unique=False
+        )
+
+    op.create_table(
+        "task_link",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "type", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column(
+            "href", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_link_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_link")),
+    )
+    with op.batch_alter_table("task_link", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_task_link_task_id"), ["task_id"], unique=False
+        )
+
+    op.create_table(
+        "task_step",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "step_id", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "href", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column(
+            "ui_href", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("cleared", sa.Boolean(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_step_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_step")),
+        sa.UniqueConstraint("task_id", "number", name=op.f("uq_task_step_task_id")),
+    )
+    op.create_table(
+        "task_subscription",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "webhook_href",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "task_href", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column(
+            "event_type", app_runner.db.types.CleanText(20, exact=True), nullable=True
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_subscription_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_subscription")),
+    )
+    with op.batch_alter_table("task_subscription", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_task_subscription_task_id"), ["task_id"], unique=False
+        )
+
+
+def downgrade():
+    with op.batch_alter_table("task_subscription", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_task_subscription_task_id"))
+
+    op.drop_table("task_subscription")
+    op.drop_table("task_step")
+    with op.batch_alter_table("task_link", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_task_link_task_id"))
+
+    op.drop_table("task_link")
+    with op.batch_alter_table("task_file", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_task_file_task_id"))
+
+    op.drop_table("task_file")
+    op.drop_table("task_attempt")
+    with op.batch_alter_table("virtual_plugin", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_virtual_plugin_parent_id"))
+        batch_op.drop_index(batch_op.f("ix_virtual_plugin_href"))
+
+    op.drop_table("virtual_plugin")
+    with op.batch_alter_table("task", schema=None) as batch_op:
+        batch_op.drop_index("ix_task_state_lease")
+        batch_op.drop_index(batch_op.f("ix_task_started_at"))
+        batch_op.drop_index(batch_op.f("ix_task_plugin"))
+        batch_op.drop_index(batch_op.f("ix_task_owner"))
+        batch_op.drop_index(batch_op.f("ix_task_finished_at"))
+
+    op.drop_table("task")
+    op.drop_table("plugin_state")
+    op.drop_table("data_blob")
+    op.drop_table("catalogue")
