@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import marshmallow as ma
-from marshmallow import EXCLUDE, ValidationError
+from marshmallow import EXCLUDE, ValidationError, fields
 from marshmallow.fields import Field
 from marshmallow.types import StrSequenceOrSet, UnknownOption
+
+from app_runner.api.fields import CSVList
 
 
 def camel_case(name: str) -> str:
@@ -53,6 +55,9 @@ class MaBaseSchema(ma.Schema):
 
 class FrontendFormBaseSchema(MaBaseSchema):
     """Parameters that a form sends; keys it does not know (buttons, say) are ignored.
+
+    A browser sends an empty text for an input left empty. Where that cannot be a value (a
+    number, a date, a URL …) it counts as None, or as not sent when None is not allowed.
 
     With ``validate_errors_as_result=True``, `load` gives the errors as a dict (key to
     messages, empty when all is well) and raises nothing, so that the view can show the
@@ -108,10 +113,49 @@ class FrontendFormBaseSchema(MaBaseSchema):
             return dict(error.normalized_messages())  # type: ignore[no-untyped-call]
         return {}
 
+    def _deserialize(self, data: Any, **kwargs: Any) -> Any:
+        # Here and not in a pre_load hook: those of plugins expect the data as it came.
+        if isinstance(data, Mapping):
+            data = _FilledInputs(data, self.load_fields.values())
+        return super()._deserialize(data, **kwargs)
+
+
+class _FilledInputs(Mapping[str, Any]):
+    """What a form sent, without the inputs that were left empty."""
+
+    def __init__(self, data: Mapping[str, Any], known: Iterable[Field[Any]]) -> None:
+        self._data = data
+        blank = [
+            f for f in known if _is_blank(data.get(f.data_key or "")) and _needs_more(f)
+        ]
+        self._as_none = {f.data_key for f in blank if f.allow_none}
+        self._as_absent = {f.data_key for f in blank} - self._as_none
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._as_absent:
+            raise KeyError(key)
+        return None if key in self._as_none else self._data[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._data if key not in self._as_absent)
+
+    def __len__(self) -> int:
+        return len(self._data) - len(self._as_absent)
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _needs_more(field: Field[Any]) -> bool:
+    """Tell that an empty text cannot be a value of ``field``."""
+    if isinstance(field, fields.String):
+        return isinstance(field, (fields.Url, fields.Email, fields.UUID))
+    return not isinstance(field, (CSVList, fields.Raw))
+
 
 def wire_name(schema: ma.Schema, name: str) -> str:
     """Give the key on the wire of the field ``name``, or ``name`` if there is none."""
-    fields: Mapping[str, Field[Any]] = schema.fields
-    if name not in fields:
+    if name not in schema.fields:
         return name
-    return fields[name].data_key or camel_case(name)
+    return schema.fields[name].data_key or camel_case(name)

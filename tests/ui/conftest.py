@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
@@ -11,6 +15,8 @@ from flask import Flask, Response, jsonify, redirect, render_template, request, 
 from jinja2 import ChoiceLoader, DictLoader
 from marshmallow import fields
 from marshmallow.validate import Length, Range
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as AnyResponse
 
 import app_runner.ui
@@ -253,3 +259,100 @@ def app() -> Flask:
 def shared_app() -> Flask:
     """Give one app for all examples of a property."""
     return build_app()
+
+
+HOST_PAGE = """<!DOCTYPE html><title>Host</title>
+<iframe id="form" src="{form}" sandbox="allow-forms allow-downloads allow-scripts
+allow-same-origin"></iframe>
+<script>
+  window.received = [];
+  window.addEventListener("message", (event) => {{
+    const fromForm = event.source === document.getElementById("form").contentWindow;
+    received.push({{ data: event.data, origin: event.origin, fromForm }});
+  }});
+  window.tell = (message) =>
+    document.getElementById("form").contentWindow.postMessage(message, "*");
+</script>"""
+
+
+def build_host(form_url: str) -> Flask:
+    """Make an app whose page frames the form at ``form_url`` and keeps its messages."""
+    app = Flask("host")
+
+    @app.get("/")
+    def host() -> str:
+        return HOST_PAGE.format(form=form_url)
+
+    @app.get("/extra.css")
+    def styles() -> Response:
+        return Response(".qhana-form { outline: 7px solid }", mimetype="text/css")
+
+    return app
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve ``app`` on a free loopback port; give its base URL."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever, name="pages")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[str]:
+    """Serve the app of these tests."""
+    with served(app) as url:
+        yield url
+
+
+@pytest.fixture
+def host(site: str) -> Iterator[str]:
+    """Serve a page of another origin that frames the form."""
+    with served(build_host(f"{site}/ui/")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium; it cannot leave this machine."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs the program chromium (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield started
+        started.close()
+
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Give a page; the test fails when a script of the page failed."""
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.set_default_timeout(10_000)
+    failures: list[str] = []
+    opened.on("pageerror", lambda error: failures.append(str(error)))
+    opened.on("console", lambda line: failures.extend(_policy_violations(line.text)))
+    yield opened
+    context.close()
+    assert failures == []
+
+
+def _policy_violations(text: str) -> list[str]:
+    return [text] if "Content Security Policy" in text else []

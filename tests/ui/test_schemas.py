@@ -86,6 +86,30 @@ def test_unknown_can_be_set_per_load() -> None:
     assert schema.load({"x": 1}, unknown=ma.RAISE) == {"x": ["Unknown field."]}
 
 
+def test_an_input_left_empty_is_no_value() -> None:
+    class Optional(FrontendFormBaseSchema):
+        text = fields.String()
+        number = fields.Integer(allow_none=True)
+        date = fields.Date()
+        link = fields.Url(required=True)
+        several = fields.List(fields.String())
+
+    blank = {"text": "", "number": "", "date": " ", "several": [""]}
+    assert Optional().load({**blank, "link": "http://example.org"}) == {
+        "text": "",
+        "number": None,
+        "link": "http://example.org",
+        "several": [""],
+    }
+    assert Optional().validate({"link": ""}) == {
+        "link": ["Missing data for required field."]
+    }
+    assert (
+        Optional(many=True).load([{"number": "", "link": "http://a.de"}])[0]["number"]
+        is None
+    )
+
+
 def test_a_schema_takes_a_context_as_in_marshmallow_3() -> None:
     assert MaBaseSchema(context={"a": 1}).context == {"a": 1}
     assert MaBaseSchema().context == {}
