@@ -149,7 +149,7 @@ class Scene:
         """Give the URL that starts a task of a plugin of the runner."""
         root = plugin_root(side, name)
         metadata = json.loads(get(root).body)
-        return urljoin(root, metadata["entryPoint"]["href"])
+        return urljoin(root, str(metadata["entryPoint"]["href"]))
 
     def one_start(self, count: int) -> dict[str, float]:
         """Start an app with `count` plugins in its own process; give its figures."""
