@@ -1,0 +1,152 @@
+"""Fixtures for all tests: apps on their own folders, plugin files, servers, workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app_runner import create_app
+from app_runner.config import ROWS
+from app_runner.db import DB
+from app_runner.launch import commands
+from app_runner.state import state_of
+from tests.processes import Running, environment
+
+pytest_plugins = ["tests.servers"]
+
+#: Nothing listens on port 1: who connects is refused at once.
+NO_BROKER = "redis://127.0.0.1:1/0"
+
+AppFactory = Callable[..., Flask]
+WorkerStarter = Callable[..., Running]
+
+
+class PluginFolder:
+    """A plugin folder, and the way to put plugins into it."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def add(self, name: str, source: str) -> Path:
+        """Write ``source`` (dedented) to a file; ``name`` may be ``package/module.py``."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(source))
+        return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_of_this_machine() -> Iterator[None]:
+    """Keep settings of the environment and of ``.env`` away: an empty one is not set."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*ROWS, "FLASK_DEBUG", "FLASK_APP"):
+            patch.setenv(name, "")
+        yield
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Iterator[AppFactory]:
+    """Make apps, each on a new instance folder with tables and, unless given, no plugins.
+
+    ``make_app(PLUGIN_FOLDERS=[folder], tables=False, **settings)``: keyword arguments are
+    settings; ``tables=False`` leaves the database empty.
+    """
+    made: list[Flask] = []
+    numbers = count(1)
+
+    def make(tables: bool = True, **settings: Any) -> Flask:
+        instance = tmp_path / f"instance-{next(numbers)}"
+        no_plugins = PluginFolder(tmp_path / "no-plugins")
+        given = {
+            "APP_RUNNER_INSTANCE_FOLDER": str(instance),
+            "PLUGIN_FOLDERS": [str(no_plugins)],
+            "EXPOSURE": "local",
+            "BROKER_URL": NO_BROKER,
+            **settings,
+        }
+        app = create_app(given)
+        made.append(app)
+        if tables:
+            with app.app_context():
+                DB.create_all()
+        return app
+
+    yield make
+    for app in made:
+        close(app)
+
+
+def close(app: Flask) -> None:
+    """Close the connections that an app holds."""
+    with app.app_context():
+        DB.session.remove()
+        for engine in DB.engines.values():
+            engine.dispose()
+    state_of(app).celery.close()
+
+
+@pytest.fixture
+def app(make_app: AppFactory) -> Flask:
+    """Give an app with tables, without plugins and without a broker."""
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Give a client of ``app``."""
+    return app.test_client()
+
+
+@pytest.fixture
+def app_context(app: Flask) -> Iterator[Flask]:
+    """Give ``app`` with its context entered, as in a job."""
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def plugin_folder(tmp_path: Path) -> PluginFolder:
+    """Give an empty plugin folder."""
+    return PluginFolder(tmp_path / "plugins")
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path) -> Iterator[WorkerStarter]:
+    """Start real workers: ``start_worker(app, pool="threads", queues=…, **settings)``.
+
+    A worker reads the settings of ``app`` from its environment; further keywords in
+    capitals win. It is ready when the call returns, and ends with the test.
+    """
+    running: list[Running] = []
+
+    def start(app: Flask, **options: Any) -> Running:
+        settings = {**state_of(app).settings}
+        settings |= {key: options.pop(key) for key in list(options) if key in ROWS}
+        variables: Mapping[str, str] = options.pop("variables", {})
+        name = f"test-{os.getpid()}-{len(running)}"
+        asked = commands.WorkerOptions(name=name, **options)
+        command = commands.worker(asked, state_of(app).settings)
+        log = tmp_path / f"{name}.log"
+        worker = Running(command, {**environment(settings), **variables}, log)
+        running.append(worker)
+        worker.wait_until_printed(" ready.")
+        return worker
+
+    yield start
+    for worker in running:
+        worker.stop()
