@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -43,7 +44,7 @@ class PluginFolder:
         return str(self.path)
 
     def add(self, name: str, source: str) -> Path:
-        """Write ``source`` (dedented) to a file; ``name`` may be ``package/module.py``."""
+        """Write ``source`` (dedented) to ``name``, which may be ``package/module.py``."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(source))
@@ -149,4 +150,4 @@ def start_worker(tmp_path: Path) -> Iterator[WorkerStarter]:
 
     yield start
     for worker in running:
-        worker.stop()
+        worker.stop(by=signal.SIGQUIT)  # celery's cold shutdown: no need to wait for jobs

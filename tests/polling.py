@@ -1,4 +1,4 @@
-"""Waits for what other processes and threads do, without ever guessing how long it takes."""
+"""Waits for what other processes and threads do, without guessing how long it takes."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app_runner import setting_types
 from app_runner.config import PROJECT, SETTINGS, Setting
 from tests.polling import wait_for
 
-SEPARATORS = {
+SEPARATORS: dict[Callable[[Any], Any], str] = {
     setting_types.paths: ":",
     setting_types.lines: "\n",
     setting_types.host_names: ",",
@@ -31,7 +32,7 @@ def environment(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def text_of(row: Setting, value: Any) -> str:
-    """Write a value as its environment variable has it; empty for none and the default."""
+    """Write a value as its variable has it; empty for none and for the default."""
     if value is None or value == row.default:
         return ""
     if row.read is setting_types.json_pairs:
@@ -94,9 +95,9 @@ class Running:
 
         wait_for(is_there, seconds, f"{text!r} in the output")
 
-    def stop(self, seconds: float = 20) -> int:
-        """End it as an operator does (SIGTERM), else with SIGKILL; give the exit code."""
-        self.process.terminate()
+    def stop(self, seconds: float = 20, by: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, in the end with SIGKILL; give the exit code."""
+        self.process.send_signal(by)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
