@@ -117,13 +117,22 @@ def _input(
         value="" if kind in ("password", "file") else field_value(given),
         checked=kind == "checkbox" and _is_true(given),
         required=required,
-        # A browser leaves out a box that is not ticked; a required one must say no.
-        sends_false=kind == "checkbox" and field.required and not field.allow_none,
+        sends_false=kind == "checkbox" and _must_say_no(field),
         options=_options(metadata.get("options") or {}, _chosen(given)),
         proposals=proposals,
         errors=found,
         attributes=_attributes(schema, name, field, metadata, kind, found, proposals),
     )
+
+
+def _must_say_no(field: Field[Any]) -> bool:
+    """Tell whether an absent value is not the same as False.
+
+    A browser leaves out a box that is not ticked, so the form then sends a second input.
+    """
+    if field.required:
+        return not field.allow_none
+    return field.load_default not in (missing, None, False)
 
 
 def _given(

@@ -30,4 +30,8 @@ def script_texts() -> dict[str, str]:
         "noPlugin": _("This plugin has no form."),
         "noneFound": _("No plugin matches."),
         "form": _("Form"),
+        "chooseData": _("Choose a result of your recent tasks"),
+        "choosePlugin": _("Choose a plugin"),
+        "noChoice": _("There is none that fits."),
+        "close": _("Close"),
     }

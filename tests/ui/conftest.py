@@ -145,6 +145,14 @@ class Work:
                     "contentType": "text/plain",
                     "name": "out.txt",
                 },
+                {
+                    "href": url_for("file", _external=True).replace(
+                        "out.txt", "people.csv"
+                    ),
+                    "dataType": "entity/list",
+                    "contentType": "text/csv",
+                    "name": "people.csv",
+                },
                 {"href": "javascript:alert(1)", "dataType": "x", "contentType": "x/y"},
             ]
         return document

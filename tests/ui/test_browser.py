@@ -48,7 +48,8 @@ def test_alone_the_form_shows_its_task_to_the_end(site: str, page: Page) -> None
     expect(page.get_by_text("The task is finished.")).to_be_visible()
     expect(page.locator("iframe")).to_have_count(0)
     results = page.locator(".task-results li")
-    expect(results).to_have_count(1)  # the other one is no link that a page may offer
+    expect(results).to_have_count(2)  # the third is no link that a page may offer
+    results = results.first
     results.get_by_role("button", name="Preview out.txt").click()
     expect(results.locator("pre")).to_have_text("hello world\n")
     with page.expect_download() as download:
@@ -306,6 +307,26 @@ def test_the_console_runs_a_plugin_in_a_sandbox(
     expect(page.get_by_text("The task is finished.")).to_be_visible()
     page.get_by_role("button", name="Forget these").click()
     expect(page.get_by_text("Recent tasks")).to_be_hidden()
+
+
+def test_the_console_offers_results_and_plugins_to_a_form(site: str, page: Page) -> None:
+    page.goto(f"{site}/#plugin=greeter%401-0-0")
+    form = page.frame_locator("#console-plugin iframe")
+    fill(form)
+    form.get_by_role("button", name="submit").click()
+    step = page.frame_locator("#console-task iframe")
+    step.get_by_label("Confirmation").fill("yes")
+    step.get_by_role("button", name="submit").click()
+    expect(page.get_by_text("The task is finished.")).to_be_visible()
+    form.get_by_role("button", name="choose: Entities").click()
+    page.get_by_role("dialog").get_by_role("button", name="people.csv").click()
+    expect(form.get_by_label("Entities", exact=True)).to_have_value(
+        re.compile("/files/people.csv")
+    )
+    form.get_by_role("button", name="choose: Helper").click()
+    expect(page.get_by_role("dialog")).to_contain_text("There is none that fits.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_console_filters_plugins_and_links_problems(site: str, page: Page) -> None:

@@ -181,6 +181,19 @@ def test_no_value_breaks_out_of_the_form(
     assert tags <= {"div", "p", "ul", "li", "a", "label", "input"}
 
 
+def test_a_box_that_is_ticked_at_first_can_be_unticked() -> None:
+    class Schema(FrontendFormBaseSchema):
+        at_first = fields.Boolean(load_default=True)
+        asked = fields.Boolean(required=True)
+        optional = fields.Boolean(allow_none=True)
+
+    shown = {one.id: one for one in form_inputs(Schema())}
+    assert shown["at_first"].checked
+    assert [one.sends_false for one in shown.values()] == [True, True, False]
+    sent = form_inputs(Schema(), {"atFirst": "false"})
+    assert not sent[0].checked
+
+
 def test_extras_give_options_that_are_only_known_now() -> None:
     class Schema(FrontendFormBaseSchema):
         backend = fields.String(metadata={"label": "Backend"})

@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   const { embedForm, make, show, text } = window.AppRunner.taskView;
+  const { answerRequest } = window.AppRunner.choosers;
   const MEMORY = "app-runner-tasks";
   const REMEMBERED = 10;
 
@@ -42,6 +43,7 @@
         remember({ url: resultUrl, title, at: Date.now() });
         openTask(resultUrl);
       },
+      asked: (message, answer) => answerRequest(message, answer, remembered(), links),
     });
   }
 
@@ -55,7 +57,6 @@
   function openTask(url) {
     task?.close();
     task = show(taskPlace, url);
-    task.root?.scrollIntoView({ block: "nearest" });
   }
 
   function openFromAddress() {

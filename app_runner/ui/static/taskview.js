@@ -33,7 +33,8 @@
   // -- a plugin's form in a frame --------------------------------------------------------
 
   /* Frame the form at `url` and play the host; `handlers.submitted(resultUrl)` is called
-     when it has started a task. Gives the frame and a function that takes it away. */
+     when it has started a task, `handlers.asked(message, answer)` when it asks something.
+     Gives the frame and a function that takes it away. */
   function embedForm(place, url, title, handlers) {
     const frame = make("iframe", { class: "plugin-frame", sandbox: SANDBOX, title });
     const listener = (event) => {
@@ -62,6 +63,8 @@
       if (new URL(data.resultUrl, location.href).origin === location.origin) {
         handlers.submitted(data.resultUrl);
       }
+    } else if (/^request-/.test(data?.type) && handlers.asked) {
+      handlers.asked(data, (answer) => frame.contentWindow.postMessage(answer, "*"));
     }
   }
 
