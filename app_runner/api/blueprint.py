@@ -1,4 +1,4 @@
-"""The blueprint of plugins and of the runner itself: flask-smorest's, with login and HTML."""
+"""The blueprint of plugins and of the runner: flask-smorest's, with login and HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import current_app
 from flask_smorest import Blueprint
 from flask_smorest.utils import deepupdate
 
-from app_runner.api import login
+from app_runner.api import login, operations
 from app_runner.api.arguments import PARSER
 from app_runner.api.converters import sign_task_ids
 
@@ -20,7 +20,7 @@ View = Callable[..., Any]
 Decorator = Callable[[Any], Any]
 
 
-class SecurityBlueprint(Blueprint):  # type: ignore[misc]
+class SecurityBlueprint(Blueprint):
     """A blueprint whose views can ask for a token and answer with HTML."""
 
     ARGUMENTS_PARSER = PARSER
@@ -28,11 +28,16 @@ class SecurityBlueprint(Blueprint):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what flask-smorest's blueprint takes."""
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(self._prepare_security_doc)
+        self._prepare_doc_cbks += [self._prepare_security_doc, self._prepare_errors_doc]
 
     def add_url_rule(self, rule: str, *args: Any, **kwargs: Any) -> None:
         """Add a rule; ids of tasks in it are signed."""
-        super().add_url_rule(sign_task_ids(rule), *args, **kwargs)
+        rule, known = sign_task_ids(rule), set(self._docs)
+        super().add_url_rule(rule, *args, **kwargs)
+        for endpoint in self._docs.keys() - known:
+            for method, info in self._docs[endpoint].items():
+                if method != "parameters":
+                    info["rule"] = rule
 
     def require_jwt(
         self,
@@ -97,6 +102,28 @@ class SecurityBlueprint(Blueprint):  # type: ignore[misc]
             return answer
 
         return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
+
+    @staticmethod
+    def file_response(description: str = "The bytes of the file.") -> Decorator:
+        """Document that a view answers with a file, in ranges and conditionally."""
+        documented: Decorator = Blueprint.doc(
+            responses=operations.file_responses(description)
+        )
+        return documented
+
+    def _prepare_arguments_doc(
+        self, doc: Any, doc_info: Any, *, api: Any, spec: Any, **kwargs: Any
+    ) -> Any:
+        if "arguments" in doc_info:
+            operations.join_bodies(doc_info["arguments"], api.ma_plugin.converter)
+        doc = super()._prepare_arguments_doc(doc, doc_info, api=api, spec=spec, **kwargs)
+        operations.offer_form_types(doc)
+        return doc
+
+    @staticmethod
+    def _prepare_errors_doc(doc: Any, doc_info: Any, **_kwargs: Any) -> Any:
+        operations.document_errors(doc, doc_info)
+        return doc
 
     @staticmethod
     def _prepare_security_doc(doc: Any, doc_info: Any, **_kwargs: Any) -> Any:

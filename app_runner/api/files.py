@@ -45,18 +45,7 @@ class FileView(MethodView):
     """One file."""
 
     @BLUEPRINT.arguments(FileQuerySchema(), location="query")
-    @BLUEPRINT.doc(
-        responses={
-            "200": {
-                "description": "The bytes.",
-                "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-            },
-            "206": {"description": "The range that was asked for."},
-            "304": {"description": "The client has the file already."},
-            "404": {"description": "There is no such file."},
-            "416": {"description": "The range lies outside of the file."},
-        }
-    )
+    @BLUEPRINT.file_response()
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, query: dict[str, Any], file_id: int) -> Response:
         """Give the bytes of the file; Range and conditional requests work."""

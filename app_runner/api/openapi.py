@@ -7,20 +7,30 @@ are struck out, and the next one meets a fresh scratch app.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import make_schema_key, resolve_schema_instance
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Blueprint, Flask
+from flask_babel import force_locale
 from flask_smorest import Api
 from flask_smorest import Blueprint as SmorestBlueprint
+from flask_smorest.spec.plugins import FlaskPlugin
+from werkzeug.routing import BaseConverter
 
-from app_runner.api import converters
+from app_runner.api import converters, operations
 from app_runner.api.documents import Document
 from app_runner.state import EXTENSION, state_of
 
 VERSION = "1.0.0"
+#: Placeholders of a rule: ``<int:number>`` or ``<name>``.
+PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+#: What may stand in a path as it is (RFC 3986, section 3.3).
+PATH_SAFE = "/@:!$&'()*+,;=~"
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 API_SETTINGS = {
     "API_TITLE": "App Runner",
@@ -36,10 +46,26 @@ API_SETTINGS = {
     },
 }
 SECTIONS = ("schemas", "responses", "parameters", "headers", "examples")
+Parts = list[tuple[dict[Any, Any], dict[Any, Any]]]
 
 
-class RunnerApi(Api):  # type: ignore[misc]
+class PathPlugin(FlaskPlugin):
+    """Writes rules as paths; names of plugins may have spaces and braces."""
+
+    @staticmethod
+    def flaskpath2openapi(path: str) -> str:
+        """Encode all but the placeholders, which become ``{name}``."""
+        fixed_and_names = PLACEHOLDER.split(path)
+        return "".join(
+            f"{{{part}}}" if index % 2 else quote(part, safe=PATH_SAFE)
+            for index, part in enumerate(fixed_and_names)
+        )
+
+
+class RunnerApi(Api):
     """flask-smorest's Api whose document is written on a scratch app."""
+
+    ERROR_SCHEMA = operations.ErrorSchema
 
     def __init__(self, app: Flask) -> None:
         """Bind to ``app``."""
@@ -49,7 +75,9 @@ class RunnerApi(Api):  # type: ignore[misc]
         for name, value in API_SETTINGS.items():
             app.config.setdefault(name, value)
         marshmallow_plugin = MarshmallowPlugin(schema_name_resolver=self._schema_name)
-        super().__init__(app, spec_kwargs={"marshmallow_plugin": marshmallow_plugin})
+        plugins = {"marshmallow_plugin": marshmallow_plugin, "flask_plugin": PathPlugin()}
+        super().__init__(app, spec_kwargs=plugins)
+        operations.add_error_headers(self.spec)
         self.register_converter(converters.SignedIdConverter, _signed_id_schema)
         self._scratch = self._new_scratch()
 
@@ -66,14 +94,16 @@ class RunnerApi(Api):  # type: ignore[misc]
             self._scratch.register_blueprint(blueprint, url_prefix=url_prefix)
             if isinstance(blueprint, SmorestBlueprint):
                 self._document(blueprint)
+                _check_json(before)
+                tag = {"name": blueprint.name, "description": blueprint.description}
+                self._tags.append(tag)
         except BaseException:
             self._scratch = self._new_scratch()
-            self._restore(before)
+            _restore(before)
             raise
 
     def mount(self, blueprint: Blueprint, url_prefix: str) -> None:
         """Register on the app what `try_blueprint` has tried."""
-        assert self._app is not None
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
         self._app.register_blueprint(blueprint, url_prefix=url_prefix)
 
@@ -84,21 +114,19 @@ class RunnerApi(Api):  # type: ignore[misc]
 
     def document(self) -> Document:
         """Write the whole document; cached by the caller."""
-        assert self._app is not None
-        content = self.spec.to_dict()
-        content["tags"] = self._tags
-        root = str(self._app.config["APPLICATION_ROOT"]).rstrip("/")
-        content["servers"] = [{"url": root or "/"}]
-        return Document.of_json(self._app.json.dumps(content).encode())
+        with force_locale("en"):  # every client gets the same document
+            content = self.spec.to_dict()
+            content["tags"] = self._tags
+            # Relative to the document itself, so that it holds below any prefix.
+            content["servers"] = [{"url": "."}]
+            return Document.of_json(_json(content).encode())
 
     def _document(self, blueprint: SmorestBlueprint) -> None:
         blueprint.register_views_in_doc(
             self, self._scratch, self.spec, name=blueprint.name, parameters=None
         )
-        self._tags.append({"name": blueprint.name, "description": blueprint.description})
 
     def _new_scratch(self) -> Flask:
-        assert self._app is not None
         scratch = Flask("app_runner", static_folder=None)
         scratch.config.update(self._app.config)
         scratch.extensions[EXTENSION] = state_of(self._app)
@@ -106,15 +134,14 @@ class RunnerApi(Api):  # type: ignore[misc]
         scratch.url_map.converters = self._app.url_map.converters
         return scratch
 
-    def _content(self) -> list[tuple[Any, set[Any]]]:
-        parts = [self.spec._paths, self.ma_plugin.converter.refs, self._names]
-        parts += [getattr(self.spec.components, section) for section in SECTIONS]
-        return [(part, set(part)) for part in parts]
-
-    def _restore(self, before: list[tuple[Any, set[Any]]]) -> None:
-        for part, known in before:
-            for key in set(part) - known:
-                del part[key]
+    def _content(self) -> Parts:
+        """Give all that a blueprint may add to or take from, each with a copy of it."""
+        converter = cast(OpenAPIConverter, self.ma_plugin.converter)
+        parts = [self.spec._paths, converter.refs, self._names]
+        for section in SECTIONS:
+            parts.append(getattr(self.spec.components, section))
+            parts.append(getattr(self.spec.components, f"{section}_lazy"))
+        return [(part, dict(part)) for part in parts]
 
     def _schema_name(self, schema: Any) -> str:
         """Name a schema after its class; what has the name already keeps it."""
@@ -129,7 +156,25 @@ class RunnerApi(Api):  # type: ignore[misc]
         return name
 
 
-def _signed_id_schema(converter: converters.SignedIdConverter) -> dict[str, Any]:
+def _restore(before: Parts) -> None:
+    for part, content in before:
+        part.clear()
+        part.update(content)
+
+
+def _check_json(before: Parts) -> None:
+    """Raise when what a blueprint added cannot be written, before all others suffer."""
+    paths, _refs, _names, *components = before
+    for part, known in (paths, *components):
+        _json({key: value for key, value in part.items() if key not in known})
+
+
+def _json(content: Any) -> str:
+    # Lazy texts and odd defaults are written as what they say; NaN is no JSON.
+    return json.dumps(content, default=str, allow_nan=False)
+
+
+def _signed_id_schema(converter: BaseConverter) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{converter.regex}$"}
 
 

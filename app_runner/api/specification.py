@@ -1,4 +1,4 @@
-"""The OpenAPI document and the pages that show it, from installed packages, never a CDN."""
+"""The OpenAPI document; the pages that show it are in `app_runner.ui`."""
 
 from __future__ import annotations
 

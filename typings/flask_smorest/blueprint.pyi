@@ -24,6 +24,7 @@ class Blueprint(
     description: str
     _docs: dict[str, Any]
     _endpoints: list[str]
+    _prepare_doc_cbks: list[Callable[..., dict[str, Any]]]
     def __init__(
         self,
         name: str,
@@ -62,3 +63,6 @@ class Blueprint(
     ) -> None: ...
     @staticmethod
     def doc(**kwargs: Any) -> Callable[[V], V]: ...
+    def _decorate_view_func_or_method_view(
+        self, decorator: Callable[[Any], Any], obj: Any
+    ) -> Any: ...

@@ -1,0 +1,136 @@
+"""What every operation is documented with: its errors, its bodies, its downloads.
+
+Works on the document only; what a view really does is not known here.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import marshmallow as ma
+from apispec import APISpec
+from flask_smorest.utils import resolve_schema_instance
+
+from app_runner.api.arguments import FORM_TYPES
+
+Documented = dict[str, Any]
+URLENCODED, MULTIPART = FORM_TYPES
+JSON = "application/json"
+BODIES = ("json", "form", "files")
+#: Headers of error responses by the name that the response has in the document.
+ERROR_HEADERS = {
+    "SERVICE_UNAVAILABLE": (
+        "Retry-After",
+        "Seconds after which to try again.",
+        "integer",
+    ),
+    "UNAUTHORIZED": ("WWW-Authenticate", "What the token must be.", "string"),
+}
+#: Headers of a file's bytes.
+FILE_HEADERS = (
+    ("Content-Disposition", "The name of the file (RFC 6266)."),
+    ("ETag", "Validator for If-None-Match and If-Range."),
+    ("Accept-Ranges", "Parts can be asked for with Range."),
+)
+
+
+class ErrorSchema(ma.Schema):
+    """The one shape of errors; never used to dump, only to document."""
+
+    code = ma.fields.Integer(required=True, metadata={"description": "HTTP status code"})
+    status = ma.fields.String(
+        required=True, metadata={"description": "Its standard phrase"}
+    )
+    message = ma.fields.String(metadata={"description": "What went wrong, for people"})
+    errors = ma.fields.Dict(
+        metadata={"description": "Messages by location and field of what was sent"}
+    )
+
+
+def add_error_headers(spec: APISpec) -> None:
+    """Add headers to the error responses that flask-smorest has ready for use."""
+    for response, (header, description, kind) in ERROR_HEADERS.items():
+        documented = _header(description, kind)
+        spec.components.responses_lazy[response]["headers"] = {header: documented}
+
+
+def document_errors(doc: Documented, doc_info: Documented) -> None:
+    """Name the errors that the operation can answer beside those of its author."""
+    responses = {_key(code): found for code, found in doc.get("responses", {}).items()}
+    for status in _possible_errors(doc, doc_info):
+        responses.setdefault(str(int(status)), status.name)
+    for code in doc_info.get("manual_doc", {}).get("responses", {}):
+        if _key(code).isdigit() and int(code) >= 400:
+            # The author's text is merged into this one.
+            responses[_key(code)] = {
+                "description": HTTPStatus(int(code)).phrase,
+                "content": {JSON: {"schema": ErrorSchema}},
+            }
+    doc["responses"] = responses
+
+
+def _possible_errors(doc: Documented, doc_info: Documented) -> list[HTTPStatus]:
+    errors = [HTTPStatus.SERVICE_UNAVAILABLE]
+    if "security" in doc_info:
+        errors.append(HTTPStatus.UNAUTHORIZED)
+    if "<" in doc_info.get("rule", ""):
+        errors.append(HTTPStatus.NOT_FOUND)
+    if "requestBody" in doc:
+        errors.append(HTTPStatus.BAD_REQUEST)
+        errors.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        errors.append(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    return errors
+
+
+def _key(code: Any) -> str:
+    return str(int(code)) if isinstance(code, int) else str(code)
+
+
+def join_bodies(arguments: Documented, converter: Any) -> None:
+    """Make one body of several, as with form fields beside uploaded files.
+
+    An operation has one body; flask-smorest would leave the others as parameters in a
+    place that OpenAPI does not know. ``converter`` is apispec's OpenAPIConverter.
+    """
+    parameters = arguments["parameters"]
+    bodies = [p for p in parameters if p["in"] in BODIES]
+    if len(bodies) < 2:
+        return
+    joined: Documented = {"type": "object", "properties": {}, "required": []}
+    for body in bodies:
+        schema = converter.schema2jsonschema(resolve_schema_instance(body["schema"]))
+        joined["properties"].update(schema.get("properties", {}))
+        joined["required"] += schema.get("required", [])
+    if not joined["required"]:
+        del joined["required"]
+    place = "files" if any(b["in"] == "files" for b in bodies) else bodies[0]["in"]
+    needed = any(body["required"] for body in bodies)
+    arguments["parameters"] = [p for p in parameters if p["in"] not in BODIES]
+    arguments["parameters"].append({"in": place, "required": needed, "schema": joined})
+
+
+def offer_form_types(doc: Documented) -> None:
+    """Say that form fields may also be sent as multipart or as JSON."""
+    content = doc.get("requestBody", {}).get("content", {})
+    if URLENCODED in content:
+        for other in (MULTIPART, JSON):
+            content.setdefault(other, dict(content[URLENCODED]))
+
+
+def file_responses(description: str) -> Documented:
+    """Document a download: whole, in parts, or not again."""
+    headers = {name: _header(text) for name, text in FILE_HEADERS}
+    content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    part = {"Content-Range": _header("Which bytes of how many (RFC 9110)."), **headers}
+    return {
+        "200": {"description": description, "content": content, "headers": headers},
+        "206": {"description": "The asked part.", "content": content, "headers": part},
+        "304": {"description": "The client has the file already."},
+        "404": {"description": "There is no such file."},
+        "416": {"description": "The range lies outside of the file."},
+    }
+
+
+def _header(description: str, kind: str = "string") -> Documented:
+    return {"description": description, "schema": {"type": kind}}
