@@ -19,7 +19,7 @@ DATA_SCHEMES = PLUGIN_SCHEMES | {"file"}
 WEB_SCHEMES = frozenset({"http", "https"})
 
 #: White space and control characters never stand in a URL (RFC 3986, section 2).
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
+_FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
 #: Letters of any language (browsers take them too), digits, and what joins them.
 _HOST = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*\.?")
 
