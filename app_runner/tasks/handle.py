@@ -107,8 +107,7 @@ class Task:
     def write(self) -> None:
         """Write waiting progress and log lines; raises `LeaseLost`."""
         columns, self._waiting = self._waiting, {}
-        if self._log:
-            columns["task_log"] = records.appended_log(self.id, self.take_log())
-        if columns:
-            records.report(self._attempt, **columns)
+        lines = self.take_log()
+        if columns or lines:
+            records.report(self._attempt, lines, **columns)
         self._written_at = time.monotonic()

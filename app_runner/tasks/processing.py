@@ -9,7 +9,6 @@ from typing import Any
 
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
-from app_runner.db.models import TaskFile
 from app_runner.errors import LeaseLost, UserError, without_paths
 from app_runner.state import REQUEST_ID, current_runner
 from app_runner.tasks import records, results
@@ -60,9 +59,7 @@ def _attempt(task: Task, attempt: Attempt, call: Call) -> None:
 def _succeed(task: Task, attempt: Attempt, text: str) -> None:
     log = "\n".join(part for part in (task.take_log(), str(text)) if part)
     task.write()
-    row = records.get(task.id)
-    DB.session.add_all(TaskFile(row, **columns) for columns in task.files)
-    records.succeed(task.id, log, attempt)
+    records.succeed(task.id, log, attempt, task.files)
 
 
 def _fail(task: Task, attempt: Attempt, reason: str) -> None:

@@ -1,8 +1,9 @@
-"""The records of tasks: start, claim, progress, steps, finish, fail.
+"""The records of tasks: start, claim, report, succeed, fail.
 
 The database is the truth; whoever changes the state of a task does it here, and the
-signals tell the rest. An attempt's words count only while it holds the task: every
-change that it makes is a compare-and-set on its lease key.
+signals tell the rest. An attempt's words count only while it holds the task: every change
+that it makes is a compare-and-set on its lease key. The statements are written once and
+run below the ORM, because every task passes through them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from flask import current_app
-from sqlalchemy import CursorResult, insert, update
+from flask import Flask, current_app
+from sqlalchemy import Table, bindparam, case, insert, select, update
 
 from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, TaskAttempt
+from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
 from app_runner.db.models.tasks import FAILURE, SUCCESS
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
@@ -28,7 +29,61 @@ from app_runner.tasks.signals import (
 
 #: How long an attempt holds a task without a sign of life.
 LEASE = timedelta(minutes=30)
-LOG_LIMIT = 1_000_000  # characters of a task's log that are kept
+LOG_LIMIT = 1_000_000  # characters that are added to a log at once
+
+TASK = cast(Table, ProcessingTask.__table__)
+STEP = cast(Table, Step.__table__)
+ATTEMPT = cast(Table, TaskAttempt.__table__)
+FILE = cast(Table, TaskFile.__table__)
+
+OPEN_TASK = (
+    update(TASK)
+    .where(TASK.c.id == bindparam("task_id"), TASK.c.finished_at.is_(None))
+    .values(revision=TASK.c.revision + 1)
+)
+HELD_TASK = OPEN_TASK.where(TASK.c.lease_key == bindparam("held_by"))
+CLAIM = OPEN_TASK.where(TASK.c.attempt < TASK.c.max_attempts).values(
+    attempt=TASK.c.attempt + 1,
+    state="running",
+    lease_key=bindparam("new_key"),
+    lease_expires_at=bindparam("until"),
+)
+SEEN_BY_CLAIM = select(
+    TASK.c.attempt,
+    TASK.c.max_attempts,
+    TASK.c.parameters,
+    TASK.c.multi_step,
+    TASK.c.finished_at,
+).where(TASK.c.id == bindparam("task_id"))
+LOG_WITH_MORE = case(
+    (bindparam("more") == "", TASK.c.task_log),
+    (TASK.c.task_log == "", bindparam("more")),
+    else_=TASK.c.task_log.concat("\n").concat(bindparam("more")),
+)
+ENDING: dict[str, Any] = {
+    "task_status": bindparam("status"),
+    "state": bindparam("new_state"),
+    "finished_at": bindparam("ended_at"),
+    "lease_key": None,
+    "lease_expires_at": None,
+    "task_log": LOG_WITH_MORE,
+    "progress_value": case(
+        (bindparam("status") != SUCCESS, TASK.c.progress_value),
+        (TASK.c.progress_value.is_(None), None),
+        else_=TASK.c.progress_target,
+    ),
+}
+END, END_HELD = OPEN_TASK.values(ENDING), HELD_TASK.values(ENDING)
+CLOSE_ATTEMPT = (
+    update(ATTEMPT)
+    .where(ATTEMPT.c.lease_key == bindparam("held_by"))
+    .values(finished_at=bindparam("ended_at"), outcome=bindparam("new_state"))
+)
+CLEAR_STEPS = (
+    update(STEP)
+    .where(STEP.c.task_id == bindparam("of_task"), STEP.c.cleared.is_(False))
+    .values(cleared=True)
+)
 
 
 @dataclass(frozen=True)
@@ -40,14 +95,17 @@ class Attempt:
     allowed: int
     lease_key: str
     parameters: str
+    multi_step: bool
 
 
 def start(task_name: str, *, plugin: str | None = None, parameters: str = "") -> int:
     """Write the row of a new task and give its id; it is committed before anyone hears of it."""
     task = ProcessingTask(task_name, plugin=plugin, parameters=parameters)
     DB.session.add(task)
+    DB.session.flush()
+    task_id = task.id
     DB.session.commit()
-    return task.id
+    return task_id
 
 
 def get(task_id: int | str) -> ProcessingTask:
@@ -64,42 +122,30 @@ def claim(task_id: int, *, worker: str, publication_key: str | None) -> Attempt 
     Gives None when there is nothing to do: the task has ended, or its attempts are used
     up, in which case it ends now.
     """
-    task = DB.session.get(ProcessingTask, task_id)
-    if task is None or task.is_finished:
-        return None
-    number, allowed = task.attempt + 1, task.max_attempts
-    if number > allowed:
-        fail(task_id, f"The worker was lost in each of {allowed} attempts.")
-        return None
-    attempt = Attempt(task_id, number, allowed, secrets.token_hex(16), task.parameters)
-    taken = _change(
-        task_id,
-        ProcessingTask.attempt == number - 1,
-        attempt=number,
-        state="running",
-        lease_key=attempt.lease_key,
-        lease_expires_at=now() + LEASE,
-    )
-    if not taken:
+    lease_key = secrets.token_hex(16)
+    taken = _changed(CLAIM, task_id=task_id, new_key=lease_key, until=now() + LEASE)
+    connection = DB.session.connection()
+    row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
+    if row is None or not taken:
         DB.session.rollback()
+        if row is not None and row.finished_at is None:
+            fail(task_id, f"The worker was lost in each of {row.max_attempts} attempts.")
         return None
-    row = {"publication_key": publication_key, "worker": worker, "started_at": now()}
-    columns = {
-        "task_id": task_id,
-        "number": number,
-        "lease_key": attempt.lease_key,
-        **row,
-    }
-    DB.session.execute(insert(TaskAttempt).values(columns))
+    attempt = Attempt(
+        task_id, row.attempt, row.max_attempts, lease_key, row.parameters, row.multi_step
+    )
+    columns = {"task_id": task_id, "number": attempt.number, "lease_key": lease_key}
+    history = {"publication_key": publication_key, "worker": worker, "started_at": now()}
+    connection.execute(insert(ATTEMPT), {**columns, **history})
     DB.session.commit()
     return attempt
 
 
-def report(attempt: Attempt, **columns: Any) -> None:
-    """Write columns of the task (progress, log); raises `LeaseLost`."""
-    if not _change(
-        attempt.task_id, ProcessingTask.lease_key == attempt.lease_key, **columns
-    ):
+def report(attempt: Attempt, more_log: str = "", **columns: Any) -> None:
+    """Write columns of the task and add to its log; raises `LeaseLost`."""
+    statement = HELD_TASK.values(task_log=LOG_WITH_MORE, **columns)
+    values = {"task_id": attempt.task_id, "held_by": attempt.lease_key, "more": more_log}
+    if not _changed(statement, **values):
         DB.session.rollback()
         raise LeaseLost(
             f"attempt {attempt.number} no longer holds task {attempt.task_id}"
@@ -107,80 +153,73 @@ def report(attempt: Attempt, **columns: Any) -> None:
     DB.session.commit()
 
 
-def succeed(task_id: int, log: str = "", attempt: Attempt | None = None) -> None:
-    """End a task well; raises `LeaseLost` when ``attempt`` no longer holds it.
+def succeed(
+    task_id: int,
+    log: str = "",
+    attempt: Attempt | None = None,
+    files: list[dict[str, Any]] | None = None,
+) -> None:
+    """End a task well, with the rows of its result files.
 
-    Files that were added in the session are committed with it.
+    Raises `LeaseLost` when ``attempt`` no longer holds the task, `TaskFinished` when it
+    had ended before, `TaskNotFound`.
     """
-    _end(task_id, attempt, SUCCESS, "succeeded", log)
+    _end(task_id, attempt, SUCCESS, "succeeded", log, files)
 
 
 def fail(task_id: int, log: str, attempt: Attempt | None = None) -> None:
-    """End a task with a reason that a person understands; an ended task stays as it is."""
+    """End a task with a reason that a person understands; raises as `succeed`."""
     _end(task_id, attempt, FAILURE, "failed", log)
 
 
 def _end(
-    task_id: int, attempt: Attempt | None, status: str, state: str, log: str
+    task_id: int,
+    attempt: Attempt | None,
+    status: str,
+    state: str,
+    log: str,
+    files: list[dict[str, Any]] | None = None,
 ) -> None:
-    task = get(task_id)
-    if task.is_finished and attempt is None:
-        raise TaskFinished(f"task {task_id} has ended before")
-    had_progress = task.progress_value is not None
-    had_step = task.multi_step and task.has_uncleared_step
-    columns: dict[str, Any] = {"task_log": _appended(task.task_log, log)}
-    if status == SUCCESS and had_progress:
-        columns["progress_value"] = task.progress_target
-    if had_step:
-        task.steps[-1].cleared = True
-    mine = [ProcessingTask.lease_key == attempt.lease_key] if attempt else []
-    times = {"finished_at": now(), "lease_key": None, "lease_expires_at": None}
-    ended = _change(task_id, *mine, task_status=status, state=state, **times, **columns)
+    times = {"status": status, "new_state": state, "ended_at": now()}
+    values = {"task_id": task_id, "more": log[-LOG_LIMIT:], **times}
+    if attempt is None:
+        ended = _changed(END, **values)
+    else:
+        ended = _changed(END_HELD, held_by=attempt.lease_key, **values)
     if not ended:
         DB.session.rollback()
-        raise LeaseLost(f"task {task_id} was ended by somebody else")
+        raise _refusal(task_id, attempt)
+    connection = DB.session.connection()
+    if files:
+        connection.execute(insert(FILE), [{**file, "task_id": task_id} for file in files])
     if attempt is not None:
-        _close(attempt, state)
+        closing = {"held_by": attempt.lease_key, "ended_at": values["ended_at"]}
+        connection.execute(CLOSE_ATTEMPT, {**closing, "new_state": state})
+    stepped = attempt is None or attempt.multi_step
+    cleared = (
+        stepped and connection.execute(CLEAR_STEPS, {"of_task": task_id}).rowcount > 0
+    )
     DB.session.commit()
-    tell(task_id, steps=had_step)
+    tell(task_id, steps=cleared)
 
 
-def appended_log(task_id: int, lines: str) -> str:
-    """Give the log of a task with ``lines`` at its end."""
-    return _appended(get(task_id).task_log, lines)
+def _refusal(task_id: int, attempt: Attempt | None) -> Exception:
+    if attempt is not None:
+        return LeaseLost(f"attempt {attempt.number} no longer holds task {task_id}")
+    if ProcessingTask.get_by_id(task_id) is None:
+        return TaskNotFound(f"there is no task {task_id}")
+    return TaskFinished(f"task {task_id} has ended before")
 
 
-def _appended(before: str, log: str) -> str:
-    joined = "\n".join(part for part in (before, log) if part)
-    return joined[-LOG_LIMIT:]
-
-
-def _close(attempt: Attempt, outcome: str) -> None:
-    DB.session.execute(
-        update(TaskAttempt)
-        .where(TaskAttempt.lease_key == attempt.lease_key)
-        .values(finished_at=now(), outcome=outcome)
-    )
-
-
-def _change(task_id: int, *conditions: Any, **columns: Any) -> bool:
-    """Compare and set: change an unfinished task for which the conditions hold."""
-    result = DB.session.execute(
-        update(ProcessingTask)
-        .where(
-            ProcessingTask.id == task_id,
-            ProcessingTask.finished_at.is_(None),
-            *conditions,
-        )
-        .values(revision=ProcessingTask.revision + 1, **columns)
-    )
-    assert isinstance(result, CursorResult)
-    return result.rowcount == 1
+def _changed(statement: Any, **values: Any) -> bool:
+    """Compare and set; tells whether the row was as the statement asks."""
+    DB.session.flush()
+    return DB.session.connection().execute(statement, values).rowcount == 1
 
 
 def tell(task_id: int, *, status: bool = True, steps: bool = False) -> None:
     """Send the signals: the status and details of the task (and its steps) changed."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if status:
         TASK_STATUS_CHANGED.send(app, task_id=task_id)
         TASK_DETAILS_CHANGED.send(app, task_id=task_id)

@@ -13,6 +13,7 @@ from typing import IO, Any, BinaryIO
 from app_runner.db.engine import DB
 from app_runner.db.models import TaskFile
 from app_runner.db.models.files import SCRATCH
+from app_runner.db.types import now
 from app_runner.state import current_runner
 from app_runner.tasks import records
 
@@ -49,6 +50,8 @@ def write(
         "mimetype": mimetype,
         "size": size,
         "attempt": attempt,
+        "security_tag": secrets.token_urlsafe(24),
+        "created_at": now(),
     }
 
 

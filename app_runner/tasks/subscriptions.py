@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from flask import Flask, has_app_context
 from requests.exceptions import RequestException
+from sqlalchemy import Table, bindparam, select
 
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, TaskUpdateSubscription
@@ -24,6 +25,11 @@ from app_runner.tasks.signals import (
 LOG = logging.getLogger(__name__)
 TIMEOUT = 10.0  # seconds for one delivery
 RETRIES, FIRST_DELAY = 8, 2  # delays double: 2 s, 4 s, … about 8 minutes in all
+TABLE = cast(Table, TaskUpdateSubscription.__table__)
+#: Run at every end of a task, therefore below the ORM.
+HOOKS = select(TABLE.c.webhook_href, TABLE.c.task_href, TABLE.c.event_type).where(
+    TABLE.c.task_id == bindparam("of_task")
+)
 
 
 def subscribe(task: ProcessingTask, hook: str, task_href: str, event: str | None) -> None:
@@ -81,14 +87,17 @@ def _tell(app: Flask, task_id: int | str, event: str) -> None:
     with ExitStack() as stack:
         if not has_app_context():
             stack.enter_context(app.app_context())
-        for subscription in TaskUpdateSubscription.of_task(int(task_id)):
-            if subscription.event_type in (None, event):
-                try:
-                    _publish(subscription.webhook_href, subscription.task_href, event)
-                except UnavailableError as error:
-                    LOG.warning(
-                        "Webhook %s not told: %s", subscription.webhook_href, error
-                    )
+        found = DB.session.connection().execute(HOOKS, {"of_task": int(task_id)}).all()
+        for hook, task_href, wanted in found:
+            if wanted in (None, event):
+                _publish_if_possible(hook, task_href, event)
+
+
+def _publish_if_possible(hook: str, task_href: str, event: str) -> None:
+    try:
+        _publish(hook, task_href, event)
+    except UnavailableError as error:  # the task itself must not suffer
+        LOG.warning("Webhook %s not told: %s", hook, error)
 
 
 @TASK_STATUS_CHANGED.connect
