@@ -96,9 +96,12 @@ class DemoClient:
             document = self._checked(self._send("GET", task), 200).json()
 
     def _show(self, document: dict[str, Any]) -> None:
-        lines = [f"    status: {document['status']}"]
-        if progress := document.get("progress"):
-            lines.append(f"    {bar(progress)}")
+        status = document["status"]
+        # A task that tells no progress has done nothing, or all of it.
+        progress = document.get("progress") or {
+            "value": 100 if status == "SUCCESS" else 0
+        }
+        lines = [f"    status: {status}", f"    {bar(progress)}"]
         lines += [f"    step: {step['stepId']}" for step in document.get("steps", ())]
         for line in lines:
             if line not in self._shown:
@@ -106,7 +109,8 @@ class DemoClient:
                 self._say(line)
 
     def _result(self, url: str, name: str) -> None:
-        answer = self._ask("GET", url, 200)
+        answer = self._checked(self._send("GET", url), 200)
+        self._say(f"GET {url} -> {answer.status_code}")
         self._say(f"    {name or 'result'}:")
         for line in answer.text.splitlines():
             self._say(f"    | {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -85,6 +86,13 @@ class Runner:
         """Remember all processes that there are now."""
         self.seen.update(family(self.process.pid))
 
+    def end(self) -> None:
+        """Kill it, and wait until its watchdog has ended the rest."""
+        self.look()
+        self.process.kill()
+        self.process.wait()
+        until(lambda: not self.left())
+
     def left(self) -> list[int]:
         """Give those of the remembered processes that still live."""
         return [pid for pid, when in self.seen.items() if is_alive(pid, when)]
@@ -100,89 +108,52 @@ def runners(tmp_path: Path) -> Iterator[list[Runner]]:
     started: list[Runner] = []
     yield started
     for runner in started:
-        runner.look()
-        runner.process.kill()
-        runner.process.wait()
-        until(lambda runner=runner: not runner.left())  # type: ignore[misc]
+        runner.end()
 
 
-@pytest.fixture
-def runner(tmp_path: Path, runners: list[Runner]) -> Runner:
-    """Give a runner that answers."""
-    runners.append(Runner(tmp_path))
-    runners[0].wait_ready()
-    return runners[0]
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """Give a runner that answers, while port 5005 is taken; tests only look at it."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.suppress(OSError):  # taken by somebody else is as good
+        taken.bind(("127.0.0.1", 5005))
+        taken.listen()
+    runner = Runner(tmp_path_factory.mktemp("serving"))
+    try:
+        runner.wait_ready()
+        yield runner
+    finally:
+        taken.close()
+        runner.end()
 
 
-def test_the_demo_succeeds_and_ctrl_c_leaves_nothing(runner: Runner) -> None:
-    printed = runner.output.read_text()
-    assert f"App Runner is ready: {runner.record.url}/" in printed
-    for name, pid, _born in runner.record.processes:
-        assert f"  {name:<10} pid {pid}" in printed
-    demo = runner.invoke("demo")
-    assert demo.stdout.rstrip().endswith("SUCCESS"), demo.stdout + demo.stderr
-    assert "Hello from the demo" in demo.stdout
-    assert "start-" in runner.invoke("celery-status").stdout
-    runner.look()
-    runner.process.send_signal(signal.SIGINT)
-    assert runner.process.wait(60) == 0, runner.output.read_text()
-    assert runner.left() == []
-    assert list((runner.instance.parent / "home").iterdir()) == []
-    assert "Traceback" not in runner.output.read_text()
-
-
-def test_killed_it_leaves_nothing_and_starts_again_at_once(
-    runner: Runner, runners: list[Runner], tmp_path: Path
-) -> None:
-    runner.look()
-    runner.process.kill()
-    runner.process.wait()
-    again = Runner(tmp_path)
-    runners.append(again)
-    until(lambda: not runner.left())
-    until(lambda: again.record.is_current and again.record.url, 90)
-    assert again.invoke("demo").returncode == 0
-
-
-def test_the_folder_and_the_port_are_taken_once(runner: Runner, tmp_path: Path) -> None:
-    second = runner.invoke("start")
-    assert second.returncode == 1
-    assert f"in use by a runner (pid {runner.process.pid})" in second.stdout
-    port = runner.record.url.rpartition(":")[2]
-    other = {"APP_RUNNER_INSTANCE_FOLDER": str(tmp_path / "other")}
-    third = invoke({**runner.environment, **other}, "start", "--port", port)
-    assert third.returncode == 1
-    assert (
-        third.stdout.strip()
-        == f"Port {port} is taken; leave out --port to get a free one."
-    )
-
-
-def test_the_next_free_port_is_named(tmp_path: Path, runners: list[Runner]) -> None:
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", 5005))
-            taken.listen()
-        except OSError:
-            pass  # somebody else has it, which is as good
-        runners.append(Runner(tmp_path))
-        url = runners[0].wait_ready()
+def test_each_process_is_named_with_the_address(serving: Runner) -> None:
+    printed = serving.output.read_text()
+    url = serving.record.url
     port = url.rpartition(":")[2]
     assert port != "5005"
-    assert f"Port 5005 is taken, so it is {port}." in runners[0].output.read_text()
+    assert f"Port 5005 is taken, so it is {port}." in printed
+    assert f"App Runner is ready: {url}/" in printed
+    names = {name for name, _pid, _born in serving.record.processes}
+    assert names == {"broker", "server", "worker", "scheduler", "watchdog"}
+    for name, pid, _born in serving.record.processes:
+        assert f"  {name:<10} pid {pid}" in printed
 
 
-@pytest.mark.parametrize("pool", ["threads", "solo"])
-def test_the_other_pools_work(tmp_path: Path, runners: list[Runner], pool: str) -> None:
-    runners.append(Runner(tmp_path, "--pool", pool))
-    runners[0].wait_ready()
-    demo = runners[0].invoke("demo")
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    runners[0].look()
-    runners[0].process.terminate()
-    assert runners[0].process.wait(60) == 0
-    assert runners[0].left() == []
+def test_a_second_start_of_the_folder_is_refused(serving: Runner) -> None:
+    second = serving.invoke("start")
+    assert second.returncode == 1
+    assert f"in use by a runner (pid {serving.process.pid})" in second.stdout
+
+
+def test_a_taken_port_that_was_asked_for_is_an_error(
+    serving: Runner, tmp_path: Path
+) -> None:
+    port = serving.record.url.rpartition(":")[2]
+    told = invoke(environment_of(tmp_path), "start", "--port", port)
+    assert told.returncode == 1
+    assert told.stdout == f"Port {port} is taken; leave out --port to get a free one.\n"
 
 
 def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
@@ -190,3 +161,48 @@ def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert len(told.stdout.splitlines()) == 1
     assert "CONCURRENCY" in told.stdout
+
+
+def test_other_commands_join_its_broker(serving: Runner) -> None:
+    port = serving.record.url.rpartition(":")[2]
+    until(lambda: f"start-{port}@" in serving.invoke("celery-status").stdout, 60)
+
+
+def test_killed_it_leaves_nothing_and_the_folder_is_free(
+    tmp_path: Path, runners: list[Runner]
+) -> None:
+    runners.append(Runner(tmp_path))
+    runners[0].wait_ready()
+    demo = runners[0].invoke("demo")
+    assert demo.stdout.endswith("SUCCESS\n"), demo.stdout + demo.stderr
+    runners[0].look()
+    runners[0].process.kill()
+    runners[0].process.wait()
+    runners.append(Runner(tmp_path))
+    until(lambda: not runners[0].left())
+    until(lambda: runners[1].record.is_current)
+
+
+@pytest.mark.parametrize(
+    ("pool", "number"),
+    [
+        ("prefork", signal.SIGINT),
+        ("threads", signal.SIGTERM),
+        ("solo", signal.SIGHUP),
+    ],
+)
+def test_a_task_runs_in_each_pool_and_a_signal_leaves_nothing(
+    tmp_path: Path, runners: list[Runner], pool: str, number: signal.Signals
+) -> None:
+    runners.append(Runner(tmp_path, "--pool", pool))
+    runner = runners[0]
+    runner.wait_ready()
+    demo = runner.invoke("demo")
+    assert demo.stdout.endswith("SUCCESS\n"), demo.stdout + demo.stderr
+    assert "Hello from the demo" in demo.stdout
+    runner.look()
+    runner.process.send_signal(number)
+    assert runner.process.wait(60) == 0, runner.output.read_text()
+    assert runner.left() == []
+    assert list((tmp_path / "home").iterdir()) == []
+    assert "Traceback" not in runner.output.read_text()
