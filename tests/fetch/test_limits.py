@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -96,6 +97,32 @@ def test_the_raw_data_of_urllib3_is_cut_off_too() -> None:
         len(response.raw.data)
 
 
+def test_a_packed_body_in_chunks_is_cut_off() -> None:
+    def answer(exchange: Exchange) -> None:
+        body = gzip.compress(b"0" * 10**6)
+        exchange.send_response(200)
+        exchange.send_header("Content-Encoding", "gzip")
+        exchange.send_header("Transfer-Encoding", "chunked")
+        exchange.end_headers()
+        exchange.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+
+    with serving(answer) as server:
+        with SMALL.open(server.url()) as response, pytest.raises(FetchTooLarge):
+            len(response.content)
+        with SMALL.open(server.url()) as response, pytest.raises(FetchTooLarge):
+            response.raw.read(decode_content=True)
+
+
+def test_a_packed_body_is_not_unpacked_as_a_whole_to_see_that_it_is_too_large() -> None:
+    with serving(packed("gzip", 10**7)) as server, SMALL.open(server.url()) as response:
+        tracemalloc.start()
+        with pytest.raises(FetchTooLarge):
+            response.raw.read(decode_content=True)
+        _now, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert most < 2 * 10**6
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_packed_body_is_unpacked(encoding: str) -> None:
     with serving(packed(encoding, 9_000)) as server, SMALL.open(server.url()) as response:
@@ -143,7 +170,13 @@ def dripping_header(exchange: Exchange) -> None:
     exchange.drip(b"x")
 
 
-@pytest.mark.parametrize("answer", [dripping_body, dripping_chunks, dripping_header])
+def silent(exchange: Exchange) -> None:
+    exchange.server.stopping.wait(30)
+
+
+@pytest.mark.parametrize(
+    "answer", [silent, dripping_body, dripping_chunks, dripping_header]
+)
 def test_a_server_that_drips_is_left(answer: Answer) -> None:
     started = monotonic()
     with serving(answer) as server:
@@ -163,9 +196,6 @@ def test_the_time_of_all_redirects_counts_together() -> None:
 
 
 def test_a_silent_server_is_left_after_the_read_timeout() -> None:
-    def silent(exchange: Exchange) -> None:
-        exchange.server.stopping.wait(30)
-
     with serving(silent) as server:
         with pytest.raises(requests.ReadTimeout):
             SMALL.open(server.url(), timeout=(5, 0.1))
@@ -235,6 +265,23 @@ def test_the_body_of_an_error_does_not_hide_the_error(
         SMALL.open(server.url())
 
 
+def test_only_a_short_body_of_an_error_is_kept() -> None:
+    sent = 0
+
+    def answer(exchange: Exchange) -> None:
+        nonlocal sent
+        exchange.close_connection = True
+        exchange.send_response(500)
+        exchange.end_headers()
+        while sent < 10**8:
+            sent += exchange.wfile.write(b"x" * 2**16)
+
+    fetcher = Fetcher(FetchPolicy(allow_private=True))
+    with serving(answer) as server, pytest.raises(requests.HTTPError, match="500"):
+        fetcher.open(server.url())
+    assert sent < 5 * 10**7
+
+
 def test_without_streaming_the_body_is_there_when_the_server_is_gone() -> None:
     with serving(lambda exchange: exchange.reply(b"[1]")) as server:
         response = SMALL.open(server.url(), stream=False)
@@ -279,3 +326,4 @@ def test_connections_are_not_kept() -> None:
             with SMALL.open(server.url()) as response:
                 assert response.content == b"xxxxx"
         assert server.connections == 3
+        assert {request.headers["Connection"] for request in server.seen} == {"close"}
