@@ -172,10 +172,23 @@ def drive(
                     key.data.send(request)
 
 
-def requests_per_second(
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How much was done in how many seconds."""
+
+    count: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Give how much was done per second."""
+        return self.count / self.seconds
+
+
+def request_rate(
     url: str, *, seconds: float, connections: int, expect: int = 200
-) -> float:
-    """Measure how many GETs of `url` are answered per second over open connections.
+) -> Rate:
+    """Measure how many GETs of `url` are answered over connections that stay open.
 
     Raises BadAnswer when an answer has another status than `expect`.
     """
@@ -192,4 +205,4 @@ def requests_per_second(
         start = time.perf_counter()
         end = start + seconds
         drive(opened, lambda: request if time.perf_counter() < end else None, count)
-        return answered / (time.perf_counter() - start)
+        return Rate(answered, time.perf_counter() - start)

@@ -9,6 +9,7 @@ from .http_load import (
     Answer,
     BadAnswer,
     Connection,
+    Rate,
     address_of,
     connected,
     drive,
@@ -97,8 +98,8 @@ def submit_all(connections: list[Connection], url: str, tasks: int) -> list[str]
     return urls
 
 
-def tasks_per_second(url: str, *, tasks: int, clients: int) -> float:
-    """Measure tasks per second, from the first submit to the last SUCCESS.
+def task_rate(url: str, *, tasks: int, clients: int) -> Rate:
+    """Measure how fast tasks are done, from the first submit to the last SUCCESS.
 
     While they run only the last one of each client is asked for, so that asking costs
     next to nothing; then all are asked for, and one that is not yet done moves the end.
@@ -113,4 +114,4 @@ def tasks_per_second(url: str, *, tasks: int, clients: int) -> float:
             if not is_done(connections[0], each):
                 follow(connections[0], each, FOLLOW_SECONDS)
                 end = time.perf_counter()
-        return tasks / (end - start)
+        return Rate(tasks, end - start)

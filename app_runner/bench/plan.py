@@ -1,25 +1,36 @@
 """The measures in the order in which they run, each with its target."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
 
-from .http_load import requests_per_second
-from .measures import finished_task, latencies, tasks_per_second
+from .http_load import request_rate
+from .measures import finished_task, latencies, task_rate
 from .plugins import PROCESSOR_NAME, chain_name
 from .report import Row, Target
 from .scene import FEW, LIST, MANY, OPENAPI, PROCESS, Scene
+from .sides import Side
 
-Turn = Callable[[], float]
+T = TypeVar("T")
 Measure = Callable[[Scene], Iterator[Row]]
 
 MEGABYTE = 1e6
 MILLISECOND = 1e-3
+KINDS = ("processor", "chain")
 
 
-def in_turns(rounds: int, *turns: Turn) -> list[list[float]]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one turn gave: its figure, and the side's CPU seconds per unit of work."""
+
+    figure: float
+    cpu: float
+
+
+def in_turns(rounds: int, *turns: Callable[[], T]) -> list[list[T]]:
     """Take each turn once per round, every other round backwards; give the figures."""
-    figures: list[list[float]] = [[] for _ in turns]
+    figures: list[list[T]] = [[] for _ in turns]
     for number in range(rounds):
         order = list(range(len(turns)))
         for at in order if number % 2 == 0 else reversed(order):
@@ -27,14 +38,42 @@ def in_turns(rounds: int, *turns: Turn) -> list[list[float]]:
     return figures
 
 
-def compared(scene: Scene, name: str, urls: tuple[str, str], target: Target) -> Row:
-    """Measure the requests/s of two URLs, the reference's first, in turns."""
+def metered(
+    side: Side, url: str, one: Callable[[str], tuple[float, int]]
+) -> Callable[[], Sample]:
+    """Make a turn of a measure that gives its figure and the units of work it did."""
+
+    def turn() -> Sample:
+        before = side.cpu_seconds()
+        figure, units = one(url)
+        return Sample(figure, (side.cpu_seconds() - before) / units)
+
+    return turn
+
+
+def row(
+    name: str, unit: str, runner: list[Sample], reference: list[Sample], target: Target
+) -> Row:
+    """Make a row of the samples of both sides."""
+    pairs = zip(runner, reference, strict=True)
+    cpu = [own.cpu / its.cpu for own, its in pairs if its.cpu]
+    ours, theirs = ([each.figure for each in samples] for samples in (runner, reference))
+    return Row(name, unit, ours, theirs, target, cpu)
+
+
+def compared(
+    scene: Scene, name: str, sides: Sequence[tuple[Side, str]], target: Target
+) -> Row:
+    """Measure the requests/s of two sides' URLs, the reference's first, in turns."""
     effort = scene.effort
-    rate = partial(
-        requests_per_second, seconds=effort.seconds, connections=effort.connections
-    )
-    reference, runner = in_turns(effort.rounds, *(partial(rate, url) for url in urls))
-    return Row(name, "requests/s", runner, reference, target)
+
+    def one(url: str) -> tuple[float, int]:
+        rate = request_rate(url, seconds=effort.seconds, connections=effort.connections)
+        return rate.per_second, rate.count
+
+    turns = [metered(side, url, one) for side, url in sides]
+    reference, runner = in_turns(effort.rounds, *turns)
+    return row(name, "requests/s", runner, reference, target)
 
 
 def requests(scene: Scene) -> Iterator[Row]:
@@ -45,36 +84,38 @@ def requests(scene: Scene) -> Iterator[Row]:
         ("plugin metadata", scene.metadata_path, 0.8),
         ("OpenAPI document", OPENAPI, 0.9),
     ):
-        urls = floor.url(path), runner.url(path)
-        yield compared(scene, name, urls, Target("at least", bound))
+        sides = (floor, floor.url(path)), (runner, runner.url(path))
+        yield compared(scene, name, sides, Target("at least", bound))
     tasks = (
-        finished_task(floor.url(PROCESS)),
-        finished_task(scene.entry_point(runner, PROCESSOR_NAME)),
+        (floor, finished_task(floor.url(PROCESS))),
+        (runner, finished_task(scene.entry_point(runner, PROCESSOR_NAME))),
     )
     yield compared(scene, "task status", tasks, Target("at least", 0.6))
 
 
 def task_rows(
-    scene: Scene, name: str, unit: str, one: Callable[[str], float], targets: list[Target]
+    scene: Scene,
+    name: str,
+    unit: str,
+    one: Callable[[str], tuple[float, int]],
+    targets: Sequence[Target],
 ) -> Iterator[Row]:
     """Measure something of the floor's chain, our processor and our chain, in turns."""
-    runner = scene.runner
-    urls = (
-        scene.floor.url(PROCESS),
-        scene.entry_point(runner, PROCESSOR_NAME),
-        scene.entry_point(runner, chain_name(0)),
-    )
-    figures = in_turns(scene.effort.rounds, *(partial(one, url) for url in urls))
-    kinds = ("processor", "chain")
-    for kind, figure, target in zip(kinds, figures[1:], targets, strict=True):
-        yield Row(f"{name}, {kind}", unit, figure, figures[0], target)
+    runner, floor = scene.runner, scene.floor
+    floor_turn = metered(floor, floor.url(PROCESS), one)
+    urls = [scene.entry_point(runner, name) for name in (PROCESSOR_NAME, chain_name(0))]
+    turns = [metered(runner, url, one) for url in urls]
+    reference, *figures = in_turns(scene.effort.rounds, floor_turn, *turns)
+    for kind, samples, target in zip(KINDS, figures, targets, strict=True):
+        yield row(f"{name}, {kind}", unit, samples, reference, target)
 
 
 def latency(scene: Scene) -> Iterator[Row]:
     """Latency from submit to SUCCESS: one task at a time, polled every 1 ms."""
 
-    def one(url: str) -> float:
-        return median(latencies(url, scene.effort.latency_tasks)) / MILLISECOND
+    def one(url: str) -> tuple[float, int]:
+        taken = latencies(url, scene.effort.latency_tasks)
+        return median(taken) / MILLISECOND, len(taken)
 
     targets = [Target("at most", 1.5), Target("at most", 1.5)]
     yield from task_rows(scene, "submit to SUCCESS", "ms", one, targets)
@@ -84,10 +125,9 @@ def throughput(scene: Scene) -> Iterator[Row]:
     """Tasks per second from the first submit to the last SUCCESS."""
     effort = scene.effort
 
-    def one(url: str) -> float:
-        return tasks_per_second(
-            url, tasks=effort.throughput_tasks, clients=effort.clients
-        )
+    def one(url: str) -> tuple[float, int]:
+        rate = task_rate(url, tasks=effort.throughput_tasks, clients=effort.clients)
+        return rate.per_second, rate.count
 
     targets = [Target("at least", 0.6), Target("at least", 0.45)]
     yield from task_rows(scene, "tasks", "tasks/s", one, targets)
@@ -95,9 +135,9 @@ def throughput(scene: Scene) -> Iterator[Row]:
 
 def documents(scene: Scene) -> Iterator[Row]:
     """The OpenAPI document with many plugins against that with few."""
-    urls = scene.runner.url(OPENAPI), scene.large.url(OPENAPI)
+    sides = [(side, side.url(OPENAPI)) for side in (scene.runner, scene.large)]
     target = Target("at least", 0.9)
-    yield compared(scene, f"OpenAPI, {MANY} plugins against {FEW}", urls, target)
+    yield compared(scene, f"OpenAPI, {MANY} plugins against {FEW}", sides, target)
 
 
 def start(scene: Scene) -> Iterator[Row]:

@@ -83,6 +83,20 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def cpu_seconds(pid: int) -> float:
+    """Give the seconds of CPU that a process and those it started have used so far.
+
+    User and system time are fields 14 and 15 of proc_pid_stat(5), in clock ticks; 0
+    without /proc.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cpu_seconds, children(pid)))
+
+
 def children(pid: int) -> list[int]:
     """Give the process ids of the direct children (proc_pid_task_children)."""
     try:

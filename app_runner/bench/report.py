@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-COLUMNS = ("measure", "unit", "floor", "runner", "ratio", "target", "holds")
+COLUMNS = ("measure", "unit", "floor", "runner", "ratio", "cpu", "target", "holds")
 PACKAGES = ("flask", "celery", "gunicorn", "redis", "sqlalchemy", "flask-smorest")
 
 
@@ -43,6 +43,9 @@ class Row:
     runner: Sequence[float]
     reference: Sequence[float] = field(default=())
     target: Target | None = None
+    # CPU time per unit of work, runner/reference, per round: what neighbours on the
+    # machine do hardly changes it, so it tells noise from cost.
+    cpu: Sequence[float] = field(default=())
 
     @property
     def figure(self) -> float:
@@ -76,6 +79,7 @@ class Row:
             number(reference),
             number(self.figure),
             "" if self.ratio is None else f"{self.ratio:.2f}",
+            f"{statistics.median(self.cpu):.2f}" if self.cpu else "",
             target,
             verdict,
         )

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -102,9 +102,9 @@ class Scene:
         side = self._enter(
             serving("runner", "app_runner.wsgi:app", LIVE, folder, environment)
         )
-        self._enter(working("app_runner.celery_worker", folder, environment))
+        worker = self._enter(working("app_runner.celery_worker", folder, environment))
         latencies(self.entry_point(side, PROCESSOR_NAME), 4)
-        return side
+        return replace(side, pids=(*side.pids, worker))
 
     @cached_property
     def large(self) -> Side:
@@ -124,9 +124,9 @@ class Scene:
         broker = self._enter(redis_space.claimed_database(self.redis))
         environment = floor_environment(folder, broker, sizes)
         side = self._enter(serving("floor", "floor:app", LIST, folder, environment))
-        self._enter(working("floor:celery", folder, environment))
+        worker = self._enter(working("floor:celery", folder, environment))
         latencies(side.url(PROCESS), 4)
-        return side
+        return replace(side, pids=(*side.pids, worker))
 
     def _runner_environment(self, name: str, plugins: Path) -> dict[str, str]:
         broker = self._enter(redis_space.claimed_database(self.redis))

@@ -15,6 +15,7 @@ from .http_load import BadAnswer, get
 from .processes import (
     StartFailed,
     children,
+    cpu_seconds,
     free_port,
     resident_bytes,
     running,
@@ -40,7 +41,8 @@ class Side:
 
     name: str
     base: str
-    server_pid: int
+    # The server's process, and when there is one the worker's.
+    pids: tuple[int, ...]
     # From the start of the process to the first answer, in seconds.
     start_seconds: float
 
@@ -50,7 +52,11 @@ class Side:
 
     def worker_memory(self) -> int:
         """Give the resident memory of one server worker in bytes."""
-        return max(map(resident_bytes, children(self.server_pid)), default=0)
+        return max(map(resident_bytes, children(self.pids[0])), default=0)
+
+    def cpu_seconds(self) -> float:
+        """Give the CPU time that all processes of the side have used so far."""
+        return sum(map(cpu_seconds, self.pids))
 
 
 def _answers(url: str) -> bool:
@@ -71,7 +77,7 @@ def serving(
     log = folder / "server.log"
     with running([*command, target], folder, log, environment) as process:
         seconds = wait_until(lambda: _answers(base + path), process, log)
-        yield Side(name, base, process.pid, seconds)
+        yield Side(name, base, (process.pid,), seconds)
 
 
 @contextmanager

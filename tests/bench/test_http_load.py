@@ -14,13 +14,13 @@ from app_runner.bench.http_load import (
     drive,
     get,
     request_bytes,
-    requests_per_second,
+    request_rate,
 )
 from app_runner.bench.measures import (
     TaskFailed,
     finished_task,
     latencies,
-    tasks_per_second,
+    task_rate,
 )
 
 BIG = b"x" * 600_000
@@ -100,11 +100,11 @@ def test_a_connection_serves_many_requests(base: str) -> None:
 
 def test_other_answers_than_expected_stop_the_measure(base: str) -> None:
     with pytest.raises(BadAnswer, match="404"):
-        requests_per_second(f"{base}/gone", seconds=0.05, connections=1)
+        request_rate(f"{base}/gone", seconds=0.05, connections=1)
 
 
 def test_answers_are_counted_over_time(base: str) -> None:
-    assert requests_per_second(f"{base}/big", seconds=0.05, connections=2) > 0
+    assert request_rate(f"{base}/big", seconds=0.05, connections=2).per_second > 0
 
 
 def test_a_head_without_length_is_refused() -> None:
@@ -135,7 +135,7 @@ def test_each_latency_is_one_task(base: str, tasks: Tasks) -> None:
 
 
 def test_all_tasks_are_submitted_and_followed(base: str, tasks: Tasks) -> None:
-    assert tasks_per_second(f"{base}/process/", tasks=20, clients=3) > 0
+    assert task_rate(f"{base}/process/", tasks=20, clients=3).count == 20
     assert len(tasks.forms) == 20
     assert tasks.asked == {f"/t/{number}/": 3 for number in range(1, 21)}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app_runner.bench.plan import in_turns, per_plugin
+from app_runner.bench.plan import Sample, in_turns, per_plugin, row
+from app_runner.bench.report import Target
 from app_runner.bench.scene import FEW, MANY
 
 
@@ -20,6 +21,13 @@ def test_who_begins_changes_from_round_to_round() -> None:
 
     in_turns(2, lambda: turn("floor"), lambda: turn("runner"))
     assert order == ["floor", "runner", "runner", "floor"]
+
+
+def test_cpu_time_is_compared_per_unit_of_work() -> None:
+    ours, floor = [Sample(50.0, 0.003)], [Sample(100.0, 0.002)]
+    made = row("tasks", "tasks/s", ours, floor, Target("at least", 0.6))
+    assert made.ratio == 0.5
+    assert list(made.cpu) == pytest.approx([1.5])
 
 
 def test_cost_of_a_plugin_is_the_difference_by_the_plugins_added() -> None:

@@ -11,6 +11,7 @@ import pytest
 from app_runner.bench.processes import (
     StartFailed,
     children,
+    cpu_seconds,
     resident_bytes,
     running,
     wait_until,
@@ -64,6 +65,20 @@ def test_memory_of_a_process_that_is_gone_is_zero() -> None:
     process.wait()
     assert resident_bytes(process.pid) == 0
     assert children(process.pid) == []
+
+
+def test_cpu_time_counts_the_children_too() -> None:
+    burn = (
+        "import time\nwhile time.process_time() < 0.2: pass\nprint(flush=True)\ninput()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        used = cpu_seconds(os.getpid()) - sum(os.times()[:2])
+        child.communicate(b"\n")
+    assert used > 0.1
 
 
 def test_memory_is_in_bytes() -> None:

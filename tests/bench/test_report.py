@@ -49,9 +49,10 @@ def test_a_target_on_a_ratio_does_not_hold_without_a_reference() -> None:
 
 
 def test_table_names_figures_target_and_verdict() -> None:
-    text = table([Row("tasks", "tasks/s", [50.0], [100.0], Target("at least", 0.6))])
+    target = Target("at least", 0.6)
+    text = table([Row("tasks", "tasks/s", [50.0], [100.0], target, cpu=[1.0, 1.5, 9.0])])
     last = [cell.strip() for cell in text.splitlines()[-1].strip("|").split("|")]
-    assert last == ["tasks", "tasks/s", "100", "50", "0.50", ">= 0.6", "NO"]
+    assert last == ["tasks", "tasks/s", "100", "50", "0.50", "1.50", ">= 0.6", "NO"]
 
 
 def test_all_lines_of_the_table_are_equally_wide() -> None:
