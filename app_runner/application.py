@@ -6,9 +6,10 @@ Knows Flask and the settings, nothing of plugins or tasks.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, has_request_context, request
@@ -22,6 +23,8 @@ from app_runner.errors import SettingError
 from app_runner.ids import PublicIds
 from app_runner.state import BASE_URL, EXTENSION, RunnerState, state_of
 
+#: A host name or address, and a port (RFC 9110, section 7.2).
+HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -45,10 +48,14 @@ class RunnerFlask(Flask):
 
     def _check_host(self, request: Request) -> None:
         # Flask's own TRUSTED_HOSTS knows no IPv6 and encodes every name anew each time.
-        host = request.environ.get("HTTP_HOST", "").lower()
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        trusted = self.trusted_names
-        if trusted is None or not host or name in trusted:
+        host = request.environ.get("HTTP_HOST")
+        if host is None:  # HTTP/1.0; links then name the address that we serve on
+            return
+        match, trusted = HOST.fullmatch(host.lower()), self.trusted_names
+        if match is None:
+            raise SecurityError(gettext("The Host header is not a host name."))
+        name = match[1]
+        if trusted is None or name in trusted:
             return
         if not any(known[0] == "." and name.endswith(known) for known in trusted):
             raise SecurityError(
@@ -61,7 +68,7 @@ class RunnerFlask(Flask):
 def base_url(app: Flask) -> str | None:
     """Give scheme, host and prefix of absolute links, or None when nothing tells it."""
     if has_request_context():
-        return cast(str, request.url_root)
+        return request.url_root
     if (known := BASE_URL.get()) is not None:
         return known
     if app.config["SERVER_NAME"]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from flask_babel import Babel, gettext, lazy_gettext, ngettext
 
-__all__ = ["gettext", "lazy_gettext", "ngettext", "init_app"]
+__all__ = ["gettext", "init_app", "lazy_gettext", "ngettext"]
 
 TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
@@ -25,6 +25,4 @@ def init_app(app: Flask) -> None:
 def _locale() -> str | None:
     if not has_request_context():
         return None
-    from flask import current_app
-
     return request.accept_languages.best_match(current_app.config["LANGUAGES"])

@@ -22,13 +22,18 @@ from app_runner.errors import SettingError
 from app_runner.setting_types import (
     boolean,
     choice,
-    host_names,
+    host,
     integer,
     json_pairs,
     lines,
+    networks,
+    origins,
     paths,
     text,
+    trusted_names,
     url_of,
+    url_path,
+    urls_of,
 )
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -45,6 +50,9 @@ class Setting:
     secret: bool = False
 
 
+#: Schemes of the brokers and result backends that are supported; memory is for tests.
+BROKERS = ("redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp", "memory")
+BACKENDS = ("redis", "rediss", "sentinel", "db", "rpc", "cache", "file", "disabled")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -52,8 +60,9 @@ SETTINGS: tuple[Setting, ...] = (
         "EXPOSURE",
         "public",
         choice("local", "private", "public"),
-        "Who can reach the runner. `local`: one person on this machine (private addresses "
-        "may be fetched, frames from anywhere). `private` and `public`: guarded fetching.",
+        "Who can reach the runner. `local`: one person on this machine (private "
+        "addresses may be fetched, frames from anywhere). `private` and `public`: "
+        "guarded fetching.",
     ),
     Setting(
         "APP_RUNNER_INSTANCE_FOLDER", "", text, "Folder for database, secret, files."
@@ -74,19 +83,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "SERVER_NAME",
         None,
-        text,
+        host,
         "Public host name (and port), for absolute links of jobs.",
     ),
     Setting(
         "PREFERRED_URL_SCHEME", "http", choice("http", "https"), "Scheme of such links."
     ),
-    Setting("APPLICATION_ROOT", "/", text, "Path below which the runner is reached."),
+    Setting("APPLICATION_ROOT", "/", url_path, "Path below which the runner is reached."),
     Setting(
         "TRUSTED_HOSTS",
         (),
-        host_names,
-        "Further host names the runner answers to, separated by commas or spaces; loopback "
-        "names and SERVER_NAME always are. `.example.org` takes all below it, `*` any.",
+        trusted_names,
+        "Further host names the runner answers to, separated by commas or spaces; "
+        "loopback names and SERVER_NAME always are. `.example.org` takes all below it, `*` any.",
     ),
     Setting(
         "REVERSE_PROXY_COUNT", 0, integer(0, 10), "Trusted reverse proxies in front."
@@ -110,14 +119,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "BROKER_URL",
         "redis://localhost:6379",
-        text,
+        urls_of(*BROKERS),
         "Message broker (Redis, Valkey or RabbitMQ).",
         secret=True,
     ),
     Setting(
         "RESULT_BACKEND",
         "",
-        text,
+        urls_of(*BACKENDS),
         "Celery's result backend. Empty: the broker when it is Redis, else the database.",
         secret=True,
     ),
@@ -156,11 +165,11 @@ SETTINGS: tuple[Setting, ...] = (
         integer(1024, 2**40),
         "Bytes of its form fields.",
     ),
-    Setting("CORS_ORIGINS", ("*",), host_names, "Origins that browsers may call from."),
+    Setting("CORS_ORIGINS", ("*",), origins, "Origins that browsers may call from."),
     Setting(
         "FETCH_ALLOWED_HOSTS",
         (),
-        host_names,
+        networks,
         "Names, addresses or networks that may be fetched though they are private.",
     ),
     Setting("FETCH_FILE_ROOTS", (), paths, "Folders below which file: URLs may be read."),
@@ -168,7 +177,12 @@ SETTINGS: tuple[Setting, ...] = (
         "FETCH_MAX_BYTES", 2**30, integer(1024, 2**50), "Bytes of one fetched input."
     ),
     Setting("URL_MAP", (), json_pairs, "JSON object pattern to replacement, for inputs."),
-    Setting("PLUGIN_REGISTRY_URL", None, text, "Plugin registry to talk to."),
+    Setting(
+        "PLUGIN_REGISTRY_URL",
+        None,
+        url_of("http", "https"),
+        "Plugin registry to talk to.",
+    ),
 )
 ROWS = {row.name: row for row in SETTINGS}
 #: Flask's own names for the same thing, read when ours is not set.
@@ -266,7 +280,7 @@ def read_file(path: Path) -> dict[str, Any]:
             for key, value in runpy.run_path(str(path)).items()
             if key.isupper()
         }
-    except Exception as error:  # a settings file may hold any mistake
+    except (Exception, SystemExit) as error:  # a settings file may hold any mistake
         raise SettingError(
             "APP_RUNNER_SETTINGS", str(path), f"cannot read: {error}"
         ) from error
@@ -284,6 +298,9 @@ def _checked(name: str, value: Any, source: str) -> Any:
 
 
 def _check_together(settings: Settings) -> None:
+    for name in ("BROKER_URL", "CELERY_QUEUE"):
+        if not settings[name]:
+            raise SettingError(name, "all settings", "it must not be empty")
     if settings["REVERSE_PROXY_COUNT"] and settings["EXPOSURE"] == "local":
         allowed = "with REVERSE_PROXY_COUNT above 0 it must be private or public"
         raise SettingError("EXPOSURE", "all settings", allowed, "local")

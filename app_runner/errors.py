@@ -40,7 +40,7 @@ class UserError(RunnerError):
 
 
 class UnavailableError(RunnerError):
-    """Something the runner needs does not answer right now; the same call may work later."""
+    """Something the runner needs does not answer; the same call may work later."""
 
     retry_after = 5  # seconds, sent as Retry-After
 

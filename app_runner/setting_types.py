@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
 
 
 def text(value: Any) -> str:
-    """Take any text."""
-    if not isinstance(value, str | Path):
+    """Take any text that can be written down: no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str | Path) or UNWRITABLE.search(str(value)):
         raise ValueError("it must be text")
     return str(value)
 
@@ -60,7 +64,7 @@ def _parts(value: Any, separators: str) -> list[str]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(separators, value) if part.strip()]
     if isinstance(value, Sequence):
-        return [str(part) for part in value]
+        return [text(part) for part in value]
     raise ValueError("it must be text or a list of texts")
 
 
@@ -79,22 +83,67 @@ def host_names(value: Any) -> tuple[str, ...]:
     return tuple(_parts(value, r"[,\s]+"))
 
 
+def trusted_names(value: Any) -> tuple[str, ...]:
+    """Take host names without port, those that begin with a dot, and ``*``."""
+    for name in (found := host_names(value)):
+        match = HOST.fullmatch(name)
+        if name != "*" and (match is None or match[2]):
+            raise ValueError(f"{name!r} is no host name (they stand without a port)")
+    return found
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Take host names, addresses, and networks like ``10.0.0.0/8``."""
+    for name in (found := host_names(value)):
+        if "/" in name:
+            ip_network(name, strict=False)  # its ValueError says what is wrong
+    return found
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Take origins, or regular expressions of them, and ``*``."""
+    for origin in (found := host_names(value)):
+        if origin != "*":
+            _check_pattern(origin)
+    return found
+
+
+def host(value: Any) -> str:
+    """Take a host name or address with or without a port, or an empty text."""
+    given = text(value)
+    if given and HOST.fullmatch(given) is None:
+        raise ValueError("it must be a host name, with a port if that is not the usual")
+    return given
+
+
+def url_path(value: Any) -> str:
+    """Take an absolute path."""
+    given = text(value)
+    if not given.startswith("/"):
+        raise ValueError("it must begin with /")
+    return given
+
+
+def _check_pattern(pattern: str, replacement: str = "") -> None:
+    try:
+        re.compile(pattern).sub(replacement, "")
+    except (re.error, IndexError, RecursionError) as error:
+        wrong = f"{pattern!r} is no regular expression, or {replacement!r} does not fit"
+        raise ValueError(f"{wrong} ({error})") from None
+
+
 def json_pairs(value: Any) -> tuple[tuple[str, str], ...]:
-    """Take a mapping, or its JSON, of patterns (regular expressions) to replacements."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except json.JSONDecodeError as error:
-            raise ValueError(f"it must be a JSON object ({error})") from None
-    pairs = dict(value).items()
+    """Take a mapping, its JSON, or its pairs: patterns (regular expressions) first."""
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value
+        pairs = tuple(dict(found).items())
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"it must be a JSON object ({error})") from None
     for pattern, replacement in pairs:
         if not isinstance(pattern, str) or not isinstance(replacement, str):
             raise ValueError("patterns and replacements must be text")
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
-    return tuple(pairs)
+        _check_pattern(pattern, replacement)
+    return pairs
 
 
 def url_of(*schemes: str) -> Callable[[Any], str]:
@@ -102,11 +151,27 @@ def url_of(*schemes: str) -> Callable[[Any], str]:
 
     def read(value: Any) -> str:
         given = text(value)
-        scheme = given.partition(":")[0].partition("+")[0]
-        if given and scheme not in schemes:
-            raise ValueError(
-                f"it must be a URL that begins with one of {', '.join(schemes)}"
-            )
+        scheme = re.match(r"([a-z]+)(\+\w+)?://", given, re.ASCII)
+        if given and (scheme is None or scheme[1] not in schemes):
+            names = ", ".join(schemes)
+            raise ValueError(f"it must be a URL, and begin with one of {names}")
+        return given
+
+    return read
+
+
+def urls_of(*schemes: str) -> Callable[[Any], str]:
+    """Take a URL of one of these schemes, or several separated by ``;``."""
+    read_one = url_of(*schemes)
+
+    def read(value: Any) -> str:
+        given = text(value)
+        for one in re.split(r";(?=[\w+]+://)", given):
+            try:
+                _ = urlsplit(read_one(one)).port
+            except ValueError as error:
+                shown = error if "must be" in str(error) else "it must be a URL"
+                raise ValueError(f"{shown}, like redis://host:6379") from None
         return given
 
     return read

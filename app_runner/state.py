@@ -47,7 +47,7 @@ def state_of(app: Flask) -> RunnerState:
     return cast(RunnerState, app.extensions[EXTENSION])
 
 
-current_runner = cast(RunnerState, LocalProxy(lambda: state_of(cast(Flask, current_app))))
+current_runner = cast(RunnerState, LocalProxy(lambda: state_of(current_app)))
 
 
 @dataclass

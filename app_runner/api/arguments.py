@@ -1,7 +1,8 @@
-"""Reads and validates arguments before a view sees them; forms may be sent as JSON too."""
+"""Reads and validates arguments before a view sees them; forms may come as JSON too."""
 
 from __future__ import annotations
 
+import json
 from typing import Any, NoReturn
 
 from flask import Request, abort
@@ -21,10 +22,10 @@ def is_json(mimetype: str) -> bool:
     )
 
 
-class RunnerParser(FlaskParser):  # type: ignore[misc]
+class RunnerParser(FlaskParser):
     """webargs' parser with the content type checked (415) and JSON for forms."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
         "json": RAISE,
         "form": EXCLUDE,
@@ -38,7 +39,11 @@ class RunnerParser(FlaskParser):  # type: ignore[misc]
                 return core.missing
             _refuse_type(req, "application/json")
         try:
-            return core.parse_json(req.get_data(cache=True))
+            body = req.get_data(cache=True)
+            data = core.parse_json(body)
+            if rb"\ud" in body.lower():  # half a surrogate pair is no text (RFC 7493)
+                json.dumps(data, ensure_ascii=False).encode()
+            return data
         except (ValueError, RecursionError) as error:
             reason = (
                 type(error).__name__ if isinstance(error, RecursionError) else str(error)

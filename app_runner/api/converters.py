@@ -21,9 +21,9 @@ class SignedIdConverter(BaseConverter):
     kind = ""
     as_text = False
 
-    def __init__(self, map: Map, app: Flask, **kwargs: Any) -> None:
+    def __init__(self, url_map: Map, app: Flask, **kwargs: Any) -> None:
         """Bind to the app whose secret signs."""
-        super().__init__(map)
+        super().__init__(url_map)
         self.ids = state_of(app).ids
 
     def to_python(self, value: str) -> int | str:
@@ -39,8 +39,8 @@ class SignedIdConverter(BaseConverter):
 
 
 def _converter(app: Flask, kind: str, as_text: bool = False) -> type[SignedIdConverter]:
-    def __init__(self: SignedIdConverter, map: Map, **kwargs: Any) -> None:
-        SignedIdConverter.__init__(self, map, app, **kwargs)
+    def __init__(self: SignedIdConverter, url_map: Map, **kwargs: Any) -> None:
+        SignedIdConverter.__init__(self, url_map, app, **kwargs)
 
     attributes = {"kind": kind, "as_text": as_text, "__init__": __init__}
     return type("SignedIdConverter", (SignedIdConverter,), attributes)

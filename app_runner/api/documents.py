@@ -55,7 +55,7 @@ class Entry:
 def cached(
     key: tuple[Any, ...], build: Callable[[], Document], seconds: float = float("inf")
 ) -> Document:
-    """Give the document ``key``, built anew when the catalogue changed or it is too old."""
+    """Give the document ``key``, built anew when the catalogue changed or it is old."""
     cache: dict[tuple[Any, ...], Entry] = current_runner.caches[CACHE]
     generation = catalogue.generation(current_app._get_current_object())  # type: ignore[attr-defined]
     entry = cache.get(key)

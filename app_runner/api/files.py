@@ -1,4 +1,4 @@
-"""Files over HTTP: bytes of a task's file, streamed, in ranges, never run in our origin."""
+"""Files over HTTP: bytes of a task's file, streamed, never run in our origin."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def file_response(file: TaskFile, download: bool = False) -> Response:
     response.content_length = size
     response.last_modified = file.created_at
     response.set_etag(f"{file.id}-{size}-{file.created_at.timestamp():.6f}")
-    return response.make_conditional(request, accept_ranges=True, complete_length=size)
+    response.make_conditional(request, accept_ranges=True, complete_length=size)
+    return response
 
 
 def content_type(mimetype: str | None) -> str:

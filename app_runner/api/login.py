@@ -19,7 +19,7 @@ from app_runner.state import state_of
 def require_jwt(
     *, optional: bool = False, fresh: bool = False, refresh_token: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a view: a token is needed, or with ``optional`` checked when there is one."""
+    """Decorate a view: a token is needed, or with ``optional`` only checked."""
 
     def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
@@ -47,6 +47,16 @@ def init_app(app: Flask) -> None:
     app.config.setdefault("JWT_SECRET_KEY", state_of(app).app.config["SECRET_KEY"])
     app.config.setdefault("JWT_TOKEN_LOCATION", ["headers"])
     app.config.setdefault("JWT_DECODE_ALGORITHMS", ["HS256"])
-    JWTManager().init_app(app)
+    manager = JWTManager(app)
+    for loader in (
+        manager.expired_token_loader,
+        manager.invalid_token_loader,
+        manager.needs_fresh_token_loader,
+        manager.revoked_token_loader,
+        manager.token_verification_failed_loader,
+        manager.unauthorized_loader,
+        manager.user_lookup_error_loader,
+    ):
+        loader(refused)
     app.register_error_handler(JWTExtendedException, refused)
     app.register_error_handler(PyJWTError, refused)

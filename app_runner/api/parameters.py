@@ -7,7 +7,16 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from marshmallow import fields, validate
 
@@ -68,9 +77,7 @@ def schema_of(function: Callable[..., Any]) -> FrontendFormBaseSchema:
         + "ParametersSchema"
     )
     schema_class = FrontendFormBaseSchema.from_dict(declared, name=name)
-    schema = schema_class()
-    assert isinstance(schema, FrontendFormBaseSchema)
-    return schema
+    return cast(FrontendFormBaseSchema, schema_class())
 
 
 def _field(parameter: inspect.Parameter, hint: Any, function: str) -> fields.Field[Any]:

@@ -18,8 +18,9 @@ PLUGIN_SCHEMES = frozenset({"http", "https", "ftp", "ftps", "data"})
 DATA_SCHEMES = PLUGIN_SCHEMES | {"file"}
 WEB_SCHEMES = frozenset({"http", "https"})
 
-#: White space and control characters never stand in a URL (RFC 3986, section 2).
-_FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\xa0]")
+#: White space, control characters and halves of surrogate pairs never stand in a URL
+#: (RFC 3986, section 2).
+_FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\xa0\ud800-\udfff]")
 #: Letters of any language (browsers take them too), digits, and what joins them.
 _HOST = re.compile(r"(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*\.?")
 

@@ -11,10 +11,12 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine, MetaData, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 
 from app_runner.config import PROJECT, Settings
 from app_runner.db.json_changes import JsonAwareSession, listen
+from app_runner.errors import SettingError
 from app_runner.state import state_of
 
 NAMING = {
@@ -24,6 +26,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+SETTING = "SQLALCHEMY_DATABASE_URI"
 DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -49,7 +52,7 @@ MIGRATE = Migrate(compare_type=True, render_as_batch=True)
 
 def database_url(settings: Settings) -> str:
     """Give the URL with its driver; raises nothing, the engine checks the rest."""
-    given = settings["SQLALCHEMY_DATABASE_URI"]
+    given = settings[SETTING]
     if not given:
         return f"sqlite:///{settings.instance / 'app_runner.db'}"
     scheme, colon, rest = str(given).partition(":")
@@ -82,16 +85,32 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Bind the database to ``app``; nothing is connected yet."""
-    settings = state_of(app).settings
+    """Bind the database to ``app``; nothing is connected yet.
+
+    Raises `SettingError` when the URL leads to no database whatsoever.
+    """
+    try:
+        _bind(app, state_of(app).settings)
+    except ImportError as error:
+        allowed = f"install its driver, with the extra `postgres` or `mariadb` ({error})"
+        raise SettingError(SETTING, "all settings", allowed) from error
+    except (SQLAlchemyError, ValueError) as error:  # whose text may hold the password
+        allowed = "it must be like postgresql://user:password@host:5432/name"
+        raise SettingError(SETTING, "all settings", allowed) from error
+    except OSError as error:
+        allowed = f"the folder of its file must be there ({error})"
+        raise SettingError(SETTING, "all settings", allowed) from error
+    MIGRATE.init_app(app, DB, directory=str(PROJECT / "migrations"))
+
+
+def _bind(app: Flask, settings: Settings) -> None:
     url = database_url(settings)
-    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config[SETTING] = url
     options = engine_options(url, settings["DATABASE_TIMEOUT"])
     app.config.setdefault("SQLALCHEMY_ENGINE_OPTIONS", options)
     if make_url(url).get_backend_name() == "sqlite" and (file := make_url(url).database):
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     DB.init_app(app)
-    MIGRATE.init_app(app, DB, directory=str(PROJECT / "migrations"))
 
 
 def leave_parent_connections(app: Flask) -> None:

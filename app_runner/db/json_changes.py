@@ -20,7 +20,7 @@ SNAPSHOTS = "json_snapshots"
 
 def json_columns(class_: type) -> tuple[str, ...]:
     """Give the names of the attributes of ``class_`` that hold JSON."""
-    found = inspect(class_).column_attrs
+    found: Any = inspect(class_).column_attrs
     return tuple(
         attribute.key
         for attribute in found
@@ -60,7 +60,7 @@ def note_changes(session: Session) -> None:
 
 
 class JsonAwareSession(Session):
-    """A session that looks for changed JSON before it decides that there is nothing to do."""
+    """A session that looks for changed JSON before it decides what there is to write."""
 
     def flush(self, objects: Any = None) -> None:
         """Write all changes, also those inside JSON values."""

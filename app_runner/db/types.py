@@ -62,7 +62,7 @@ class CleanText(TypeDecorator[str]):
         return f"CleanText({self.length}, exact={self.exact})"
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """MariaDB: no end at 64 KiB, and comparison byte by byte where it is asked for."""
+        """MariaDB: no end at 64 KiB, and comparison byte by byte where asked for."""
         if dialect.name not in ("mysql", "mariadb"):
             plain = Text() if self.length is None else String(self.length)
             return dialect.type_descriptor(plain)
@@ -94,7 +94,7 @@ def long_bytes() -> LargeBinary:
 
 
 def key(length: int) -> CleanText:
-    """Text that is compared byte by byte, also on MariaDB (whose default ignores case)."""
+    """Text that is compared byte by byte, also on MariaDB (which else ignores case)."""
     return CleanText(length, exact=True)
 
 

@@ -30,7 +30,7 @@ def check_key(key: str) -> str:
 
 
 class FileStore(ABC):
-    """Keeps bytes under keys. Subclasses say their name: ``class S3(FileStore, name="s3")``."""
+    """Keeps bytes under keys; subclasses are named: ``class X(FileStore, name="x")``."""
 
     name: ClassVar[str] = ""
 
@@ -47,7 +47,7 @@ class FileStore(ABC):
 
     def init_app(self, app: Flask) -> None:
         """Read settings of ``app``; the default needs none."""
-        return None
+        self.app = app
 
     @abstractmethod
     def write(self, key: str, source: BinaryIO) -> int:

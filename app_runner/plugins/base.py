@@ -5,6 +5,7 @@ Declaring a class registers nothing; the loader finds it. Knows neither HTTP nor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask, current_app
@@ -69,7 +70,7 @@ class PluginBase:
     #: One sentence or more (Markdown) on what the plugin does.
     description: str = ""
     #: Words that clients group and choose plugins by.
-    tags: list[str] = []
+    tags: Sequence[str] = ()
     #: Set when the plugin's routes are served.
     has_api: bool = False
 
@@ -87,7 +88,7 @@ class PluginBase:
 
     def init_app(self, app: Flask) -> None:
         """Prepare for ``app``, for instance read settings from ``app.config``."""
-        return None
+        self.app = app
 
     @property
     def identifier(self) -> str:

@@ -58,7 +58,7 @@ def fingerprint(registry: PluginRegistry) -> str:
     """Give a digest of what is loaded, equal in all processes that loaded the same."""
     parts = [plugin.identifier for plugin in registry]
     parts += [f"!{p.source} {p.part} {p.message}" for p in registry.problems]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()
 
 
 def _look(known: Known, loaded: str) -> int:
@@ -73,5 +73,4 @@ def _look(known: Known, loaded: str) -> int:
             )
             row.save(commit=True)
         known.published = True
-    assert row is not None
-    return row.generation
+    return row.generation if row is not None else known.generation

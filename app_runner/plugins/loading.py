@@ -90,7 +90,7 @@ class Loader:
                     yield self._registry.instance_of(value)
 
     def _serve(self, plugin: PluginBase, candidate: Candidate, record: Loading) -> bool:
-        """Connect a plugin: checks first, and only when all hold anything is registered."""
+        """Connect a plugin; only when all checks hold anything is registered."""
         with self._problem(str(candidate.path), "declaration"):
             check_declaration(plugin)
             self._registry.check_free(plugin.identifier)
@@ -134,7 +134,7 @@ def _blueprint(plugin: PluginBase) -> Blueprint | None:
 
 
 def _is_plugin_class(value: object) -> bool:
-    """Tell whether a value declares a plugin; a bare class that others extend does not."""
+    """Tell whether a value declares a plugin; a bare base of others does not."""
     return (
         isinstance(value, type)
         and issubclass(value, PluginBase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from flask import Flask
 
@@ -56,9 +56,7 @@ class PluginRegistry:
                 self._objects[class_] = class_(self._app)
             finally:
                 self._building.discard(class_)
-        found = self._objects[class_]
-        assert isinstance(found, class_)
-        return found
+        return cast(P, self._objects[class_])
 
     def forget(self, plugin: PluginBase) -> None:
         """Drop the object of a plugin that failed later."""

@@ -32,9 +32,10 @@ def save_task_result(task_log: str | None, db_id: int) -> None:
 
 @CORE.task(name="app-runner.save-error", bind=True, ignore_result=True)
 def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
-    """End task ``db_id`` with FAILURE; errback of a chain, gets the id of the failed job."""
+    """End task ``db_id`` with FAILURE; errback, gets the id of the failed job."""
     result: AsyncResult = self.app.AsyncResult(failing_task_id)  # type: ignore[type-arg]
-    error, trace = result.result, result.traceback
+    error: Any = result.result
+    trace = None if result.traceback is None else str(result.traceback)
     LOG.error("Job %s of task %s failed: %r\n%s", failing_task_id, db_id, error, trace)
     text = explain(error, trace) if error else _("The job failed and its error was lost.")
     _once(records.fail, db_id, text)

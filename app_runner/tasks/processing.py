@@ -16,7 +16,7 @@ from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.records import Attempt
 
 LOG = logging.getLogger(__name__)
-#: Calls the author's function with the task and the parameters (JSON text), gives the log.
+#: Calls the author's function with the task and its parameters (JSON), gives the log.
 Call = Callable[[Task, str], str | None]
 
 
@@ -75,7 +75,7 @@ def _drop(task: Task) -> None:
 
 
 def explain(error: object, trace: str | None) -> str:
-    """Say why a job failed: everything on a laptop, elsewhere no paths and a reference."""
+    """Say why a job failed: all of it on a laptop, elsewhere no paths, a reference."""
     if current_runner.settings["EXPOSURE"] == "local" and trace:
         return f"{error!r}\n{trace}"
     reason = without_paths(f"{type(error).__name__}: {error}")

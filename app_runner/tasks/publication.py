@@ -32,7 +32,7 @@ def published(db_id: object) -> None:
 
 
 def take_back(cause: str) -> None:
-    """Undo a submit that led to no message: new tasks end with the cause, steps wait again."""
+    """Undo a submit without message: new tasks end with the cause, steps wait again."""
     session = DB.session
     session.rollback()
     for task_id in session.info.pop(CREATED, ()):

@@ -1,4 +1,4 @@
-"""The Celery of one app: its settings, its jobs' context, and the one way out for messages."""
+"""The Celery of one app: settings, the context of jobs, the one way out for messages."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
 VISIBILITY_TIMEOUT = 30 * 24 * 3600
 
 
-class JobTask(Task):  # type: ignore[misc]
+class JobTask(Task[Any, Any]):
     """Runs each job in the app's context, with the links and log id of its submit."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the job; nothing of its session is left when it ends."""
-        if (
-            has_app_context() and current_app == self.app.flask_app
-        ):  # called as a function
+        app = cast(RunnerCelery, self.app).flask_app
+        if has_app_context() and current_app == app:  # called as a function
             return self.run(*args, **kwargs)
-        with job_context(self.app.flask_app, self.request):
+        with job_context(app, self.request):
             return self.run(*args, **kwargs)
 
 
@@ -55,10 +54,10 @@ def job_context(app: Flask, request: Any) -> Iterator[None]:
         BASE_URL.reset(url_token)
 
 
-class RunnerCelery(Celery):  # type: ignore[misc]
+class RunnerCelery(Celery):
     """A Celery that belongs to one app; every message leaves through `send_task`."""
 
-    task_cls = JobTask
+    task_cls = JobTask  # type: ignore[assignment]
     flask_app: Flask
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
@@ -90,7 +89,7 @@ class RunnerCelery(Celery):  # type: ignore[misc]
             ) from error
 
     def _headers(self) -> dict[str, Any]:
-        inherited = current_task.request if current_task else {}
+        inherited: Any = current_task.request if current_task else {}
         request_id = REQUEST_ID.get()
         return {
             "base_url": base_url(self.flask_app) or inherited.get("base_url"),
@@ -192,6 +191,6 @@ def check_broker(celery: Celery) -> None:
     """Raise `BrokerUnavailable` unless the broker answers within the bound."""
     try:
         with celery.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=PUBLISH_TIMEOUT)
+            connection.ensure_connection(max_retries=1, timeout=1)
     except CANNOT_PUBLISH as error:
         raise BrokerUnavailable(f"the message broker does not answer: {error}") from error

@@ -1,15 +1,15 @@
 """The object that modules decorate their Celery tasks with; it only records.
 
-Nothing is bound to a Celery app while a module is imported, so a plugin that fails to load
-leaves no task behind and two apps each get tasks of their own. `bind` does that when the
-plugin has loaded. What the decorator returns finds its task through `current_runner`.
+Nothing is bound to a Celery app while a module is imported, so a plugin that fails to
+load leaves no task behind and two apps each get tasks of their own. `bind` does that when
+the plugin has loaded. What the decorator returns finds its task by `current_runner`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, overload
 
 from celery import Celery
 
@@ -21,9 +21,11 @@ PRIVATE_PREFIX = re.compile(r"^runner_plugins(_\d+)?\.")
 
 
 class RecordedTask:
-    """A declared task: stands for the one that is bound to the current runner's Celery."""
+    """A declared task: stands for the one bound to the current runner's Celery."""
 
-    def __init__(self, function: Callable[..., Any], name: str, options: dict[str, Any]):
+    def __init__(
+        self, function: Callable[..., Any], name: str, options: dict[str, Any]
+    ) -> None:
         """Take the function, the name of the task and Celery's options for it."""
         self.run_function = function
         self.name = name
@@ -36,7 +38,8 @@ class RecordedTask:
     def bind(self, celery: Celery) -> Any:
         """Register the task with ``celery`` and give Celery's own task object."""
         options = {"shared": False, "lazy": False, **self.options}
-        return celery.task(name=self.name, **options)(self.run_function)
+        decorate: Any = celery.task(name=self.name, **options)
+        return decorate(self.run_function)
 
     def __getattr__(self, attribute: str) -> Any:
         """Everything else is asked of the task of the current runner."""
@@ -59,6 +62,12 @@ class TaskRecorder:
     def __init__(self, records: list[RecordedTask] | None = None) -> None:
         """Keep records in ``records``, or in what is being loaded when it is None."""
         self._records = records
+
+    @overload
+    def task(self, function: Callable[..., Any], /) -> RecordedTask: ...
+
+    @overload
+    def task(self, **options: Any) -> Callable[[Callable[..., Any]], RecordedTask]: ...
 
     def task(self, *args: Any, **options: Any) -> Any:
         """Declare a task; use with or without options, as Celery's decorator."""

@@ -99,7 +99,7 @@ class Attempt:
 
 
 def start(task_name: str, *, plugin: str | None = None, parameters: str = "") -> int:
-    """Write the row of a new task and give its id; it is committed before anyone hears of it."""
+    """Write and commit the row of a new task, and give its id."""
     task = ProcessingTask(task_name, plugin=plugin, parameters=parameters)
     DB.session.add(task)
     DB.session.flush()

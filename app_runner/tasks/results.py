@@ -1,4 +1,4 @@
-"""Result files and scratch files: bytes go to a store, what is known of them to the database."""
+"""Result files and scratch files: bytes go to a store, their rows to the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from app_runner.db.engine import DB
 from app_runner.db.models import TaskFile
@@ -17,7 +17,7 @@ from app_runner.db.types import now
 from app_runner.state import current_runner
 from app_runner.tasks import records
 
-#: What can be saved: text, bytes, an open file (text or binary), a path, or JSON-able data.
+#: What can be saved: text, bytes, an open file, a path, or JSON-able data.
 Saveable = (
     str | bytes | bytearray | memoryview | IO[Any] | Path | dict[str, Any] | list[Any]
 )
@@ -105,7 +105,7 @@ def as_binary(content: Saveable) -> Iterator[BinaryIO]:
     elif isinstance(content, bytes | bytearray | memoryview):
         yield io.BytesIO(content)
     elif hasattr(content, "read"):
-        yield _rewound(content)
+        yield _rewound(cast(IO[Any], content))
     elif isinstance(content, dict | list):
         yield io.BytesIO(json.dumps(content, ensure_ascii=False, indent=2).encode())
     else:

@@ -33,7 +33,7 @@ HOOKS = select(TABLE.c.webhook_href, TABLE.c.task_href, TABLE.c.event_type).wher
 
 
 def subscribe(task: ProcessingTask, hook: str, task_href: str, event: str | None) -> None:
-    """Tell ``hook`` of an event (None: of all); a task that has ended is told of at once."""
+    """Tell ``hook`` of an event (None: all); of a task that has ended at once."""
     known = TaskUpdateSubscription.of_task(task.id)
     if not any(s.webhook_href == hook and s.event_type == event for s in known):
         subscription = TaskUpdateSubscription(task, hook, task_href, event)

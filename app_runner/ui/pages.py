@@ -1,4 +1,4 @@
-"""The pages of an app: form functions in its templates, the console, headers of all answers."""
+"""The pages of an app: form functions in templates, the console, headers of answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from flask import Flask, Response, current_app, request, url_for
 
 from app_runner.api.plugins import describe
 from app_runner.state import current_runner, state_of
-from app_runner.ui import console, forms
+from app_runner.ui import api_pages, console, debug, forms
 from app_runner.ui.policy import own_page_policy, plugin_page_policy
 
 
@@ -14,6 +14,9 @@ def init_app(app: Flask) -> None:
     """Prepare templates and headers, and offer the console to the root view."""
     forms.init_app(app)
     state_of(app).caches["console"] = show_console
+    app.register_blueprint(api_pages.blueprint_of(api_pages.PAGES))
+    if app.debug:
+        app.register_blueprint(debug.BLUEPRINT)
     app.after_request(_protect)
 
 

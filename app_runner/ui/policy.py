@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _OWN = {
     "default-src": "'none'",
@@ -29,9 +29,14 @@ _PLUGIN = {
 }
 
 
-def own_page_policy(frame_ancestors: Sequence[str] = ("'self'",)) -> str:
-    """Give the policy of the console and other pages of ours: nothing inline, only us."""
-    return _written(_OWN, frame_ancestors)
+def own_page_policy(
+    frame_ancestors: Sequence[str] = ("'self'",), changed: Mapping[str, str] | None = None
+) -> str:
+    """Give the policy of the console and other pages of ours: nothing inline, only us.
+
+    ``changed`` are directives that a page needs otherwise, because of scripts of others.
+    """
+    return _written({**_OWN, **(changed or {})}, frame_ancestors)
 
 
 def plugin_page_policy(frame_ancestors: Sequence[str] = ("*",)) -> str:

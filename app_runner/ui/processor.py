@@ -1,4 +1,4 @@
-"""Plugins made of typed functions: metadata, form, entry point and job follow from them."""
+"""Plugins made of typed functions: metadata, form, entry point and job follow."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Plugin(PluginBase):
         description: str = "",
         tags: Sequence[str] = (),
         requirements: str = "",
-        type: PluginType = PluginType.processing,
+        type: PluginType = PluginType.processing,  # noqa: A002
     ) -> None:
         """Take what the plugin tells about itself; ``title`` is for people."""
         super().__init__()
@@ -139,7 +139,7 @@ class Plugin(PluginBase):
                 ui_href="./ui/",
                 data_output=[_output(output) for output in outputs],
             ),
-            tags=self.tags,
+            tags=list(self.tags),
         )
 
 

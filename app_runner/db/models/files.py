@@ -51,7 +51,7 @@ class TaskFile(Row):
         created_at: datetime | None = None,
         **columns: Any,
     ) -> None:
-        """Take the values of the columns; a missing tag is made, a missing time is now."""
+        """Take the columns; a missing tag is made, a missing time is now."""
         super().__init__(
             task=task,
             security_tag=security_tag or secrets.token_urlsafe(24),

@@ -180,7 +180,7 @@ class TaskLink(Row):
 
     task: Mapped[ProcessingTask] = relationship(back_populates="links")
 
-    def __init__(self, task: ProcessingTask, type: str, href: str) -> None:
+    def __init__(self, task: ProcessingTask, type: str, href: str) -> None:  # noqa: A002
         """Take the task, the link's relation and its URL."""
         super().__init__(task=task, type=type, href=href)
 
