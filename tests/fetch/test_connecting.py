@@ -171,7 +171,7 @@ def test_what_cannot_be_fetched_is_told_as_requests_would(url: str) -> None:
         Fetcher(POLICY, getaddrinfo=names).open(url)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["", "http:", "http://", "https://", "data:", "file://"]), st.text()
 )

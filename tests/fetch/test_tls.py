@@ -26,7 +26,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a certificate for data.test that signs itself; its key lies beside it."""
     folder = tmp_path_factory.mktemp("tls")
     path = folder / "cert.pem"
-    options = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=data.test"
+    options = "req -x509 -nodes -days 2 -subj /CN=data.test "
+    options += "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
     extension = "subjectAltName=DNS:data.test,IP:127.0.0.2"
     command = ["openssl", *options.split(), "-addext", extension, "-out", str(path)]
     command += ["-keyout", str(folder / "key.pem")]
