@@ -231,7 +231,9 @@ class CSVList(fields.Field[list[Any]]):
     """
 
     def __init__(self, element_type: fields.Field[Any], **kwargs: Any) -> None:
-        super().__init__(**_extra_to_metadata(kwargs))
+        arguments = _extra_to_metadata(kwargs)
+        arguments["metadata"].setdefault("type", "string")  # for the API document
+        super().__init__(**arguments)
         given: Any = element_type
         self.element_type: fields.Field[Any] = (
             given() if isinstance(given, type) else given
