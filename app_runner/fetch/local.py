@@ -133,7 +133,11 @@ def file_response(
 def _allowed_path(url: str, roots: Iterable[Path]) -> Path:
     parts = split_url(url)
     name = os.fsdecode(unquote_to_bytes(parts.path))
-    if parts.netloc not in ("", "localhost") or not name.startswith("/") or "\0" in name:
+    if (
+        parts.netloc.lower() not in ("", "localhost")
+        or not name.startswith("/")
+        or "\0" in name
+    ):
         raise MalformedUrl(_("A file: URL is written like file:///folder/name."))
     try:
         path = Path(name).resolve()

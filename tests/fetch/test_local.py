@@ -52,7 +52,7 @@ def of_files(*roots: Path, max_bytes: int = 1000) -> Fetcher:
     )
 
 
-@pytest.mark.parametrize("host", ["", "localhost"])
+@pytest.mark.parametrize("host", ["", "localhost", "LOCALHOST"])
 def test_a_file_below_a_root_is_read_with_its_type_and_length(
     root: Path, host: str
 ) -> None:
