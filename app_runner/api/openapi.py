@@ -24,6 +24,7 @@ from werkzeug.routing import BaseConverter
 
 from app_runner.api import converters, operations
 from app_runner.api.documents import Document
+from app_runner.errors import PluginLoadError
 from app_runner.state import EXTENSION, state_of
 
 VERSION = "1.0.0"
@@ -87,38 +88,42 @@ class RunnerApi(Api):
     def _register_doc_blueprint(self) -> None:
         """Leave the document's URL and its pages to the runner."""
 
-    def try_blueprint(self, blueprint: Blueprint, url_prefix: str) -> None:
-        """Register on the scratch app and document; raises whatever goes wrong."""
+    def serve(self, blueprint: Blueprint, url_prefix: str) -> None:
+        """Try and document on the scratch app, then register on the app.
+
+        Raises `PluginLoadError` when the name is taken, and whatever goes wrong in the
+        trial; the app and the document are then as they were.
+        """
+        if blueprint.name in self._app.blueprints:
+            raise PluginLoadError(f"the blueprint name {blueprint.name!r} is taken")
         before = self._content()
         try:
-            self._scratch.register_blueprint(blueprint, url_prefix=url_prefix)
-            if isinstance(blueprint, SmorestBlueprint):
-                self._document(blueprint)
-                _check_json(before)
-                tag = {"name": blueprint.name, "description": blueprint.description}
-                self._tags.append(tag)
+            self._try(blueprint, url_prefix, before)
+            self._mount(blueprint, url_prefix)
         except BaseException:
             self._scratch = self._new_scratch()
             _restore(before)
             raise
+        if isinstance(blueprint, SmorestBlueprint):
+            tag = {"name": blueprint.name, "description": blueprint.description}
+            self._tags.append(tag)
 
-    def mount(self, blueprint: Blueprint, url_prefix: str) -> None:
-        """Register on the app what `try_blueprint` has tried."""
+    def _try(self, blueprint: Blueprint, url_prefix: str, before: Parts) -> None:
+        self._scratch.register_blueprint(blueprint, url_prefix=url_prefix)
+        if isinstance(blueprint, SmorestBlueprint):
+            self._document(blueprint)
+            _check_json(before)
+
+    def _mount(self, blueprint: Blueprint, url_prefix: str) -> None:
         self._app.extensions["flask-smorest"]["blp_name_to_api"][blueprint.name] = self
         self._app.register_blueprint(blueprint, url_prefix=url_prefix)
 
-    def serve(self, blueprint: Blueprint, url_prefix: str) -> None:
-        """Try and mount; for blueprints of the runner itself."""
-        self.try_blueprint(blueprint, url_prefix)
-        self.mount(blueprint, url_prefix)
-
-    def document(self) -> Document:
-        """Write the whole document; cached by the caller."""
+    def document(self, root: str) -> Document:
+        """Write the whole document, for clients that reach the runner below ``root``."""
         with force_locale("en"):  # every client gets the same document
             content = self.spec.to_dict()
             content["tags"] = self._tags
-            # Relative to the document itself, so that it holds below any prefix.
-            content["servers"] = [{"url": "."}]
+            content["servers"] = [{"url": root or "/"}]
             return Document.of_json(_json(content).encode())
 
     def _document(self, blueprint: SmorestBlueprint) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from app_runner.api.documents import cached
 from app_runner.state import current_runner
@@ -12,5 +12,6 @@ BLUEPRINT = Blueprint("specification", __name__)
 
 @BLUEPRINT.get("/api-spec.json")
 def api_spec() -> Response:
-    """Give the OpenAPI document."""
-    return cached(("openapi",), lambda: current_runner.api.document()).response()
+    """Give the OpenAPI document; its paths are below what is before them here."""
+    root = request.script_root
+    return cached(("openapi", root), lambda: current_runner.api.document(root)).response()

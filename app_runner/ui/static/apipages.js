@@ -14,7 +14,7 @@
       });
     },
     redoc: function () {
-      window.Redoc.init(specUrl, { nonce: place.dataset.nonce }, place);
+      window.Redoc.init(specUrl, {}, place);
     },
     rapidoc: function () {
       const viewer = document.createElement("rapi-doc");
