@@ -95,7 +95,8 @@ SETTINGS: tuple[Setting, ...] = (
         (),
         trusted_names,
         "Further host names the runner answers to, separated by commas or spaces; "
-        "loopback names and SERVER_NAME always are. `.example.org` takes all below it, `*` any.",
+        "loopback names and SERVER_NAME always are. `.example.org` takes all below it, "
+        "`*` any.",
     ),
     Setting(
         "REVERSE_PROXY_COUNT", 0, integer(0, 10), "Trusted reverse proxies in front."

@@ -14,6 +14,15 @@ import re
 MAC_BYTES = 16
 MAX_ID = 2**63 - 1
 SIGNED = re.compile(r"([1-9][0-9]{0,18})-([a-z2-7]{26})", re.ASCII)
+DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+def as_id(value: object) -> int | None:
+    """Give the id that an int or its digits name; None for all that is no id."""
+    too_large = isinstance(value, int) and abs(value) > MAX_ID  # str() may refuse it
+    text = "" if too_large else str(value)
+    found = int(text) if DIGITS.fullmatch(text) else 0
+    return found if 0 < found <= MAX_ID else None
 
 
 class PublicIds:
@@ -28,12 +37,11 @@ class PublicIds:
 
         Raises ``ValueError`` when ``value`` is no id at all.
         """
-        text = str(value)
-        if SIGNED.fullmatch(text):
-            return text
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_ID):
-            raise ValueError(f"{value!r} is not an id")
-        return f"{int(text)}-{self._mac(kind, int(text))}"
+        if isinstance(value, str) and SIGNED.fullmatch(value):
+            return value
+        if (number := as_id(value)) is None:
+            raise ValueError("what should be signed is not an id")
+        return f"{number}-{self._mac(kind, number)}"
 
     def verify(self, kind: str, text: str) -> int | None:
         """Give the id behind a public one, or None when it was not made here."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -22,6 +23,10 @@ from app_runner.state import state_of
 from tests.processes import Running, environment
 
 pytest_plugins = ["tests.servers"]
+
+# No deadline for one example: other work on the machine must not fail a test.
+hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 #: Nothing listens on port 1: who connects is refused at once.
 NO_BROKER = "redis://127.0.0.1:1/0"

@@ -7,7 +7,7 @@ from typing import Self
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app_runner.db.engine import DB, Base
-from app_runner.ids import MAX_ID
+from app_runner.ids import as_id
 
 
 class Row(Base):
@@ -20,10 +20,8 @@ class Row(Base):
     @classmethod
     def get_by_id(cls, id_: int | str) -> Self | None:
         """Find by id (an int, or its digits), or give None."""
-        text = str(id_)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_ID):
-            return None
-        return DB.session.get(cls, int(text))
+        number = as_id(id_)
+        return None if number is None else DB.session.get(cls, number)
 
     def save(self, commit: bool = False) -> None:
         """Add to the session; ``commit`` also writes everything in it."""
