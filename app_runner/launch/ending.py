@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 HAS_PROC = Path("/proc/self/stat").exists()  # Linux
 POLL = 0.05  # seconds between two looks at a process that is asked to end
+CENSUS = 0.5  # seconds between two looks at all processes, which costs milliseconds
 STUCK = 5.0  # seconds to wait for a killed process; one stuck in the kernel may stay
 
 
@@ -117,15 +118,18 @@ def end_family(
     so, the grace is over. Gives whether the leader ended without being killed.
     """
     known: dict[int, str] = {}
-    deadline = time.monotonic() + leader.grace
+    begun = census = time.monotonic()
     if is_alive(leader.pid, leader.born):
         # Descendants first: once the leader is dead nothing links them to it.
         known = family(leader.pid)
         send(signal.SIGTERM, leader.pid)
     while is_alive(leader.pid, leader.born):
-        known.update(family(leader.pid))
-        if time.monotonic() > deadline or hurried():
+        if time.monotonic() > begun + leader.grace or hurried():
+            known.update(family(leader.pid))
             break
+        if time.monotonic() > census + CENSUS:
+            known.update(family(leader.pid))
+            census = time.monotonic()
         wait(POLL)
     willing = not is_alive(leader.pid, leader.born)
     known.update(_group_left(leader))
