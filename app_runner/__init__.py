@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from app_runner import application, babel, compat, hosting, logs
+from app_runner import application, babel, compat, dispatch, hosting, logs
 from app_runner.api import documents, errors, login, openapi, task_document
 from app_runner.config import load_settings
 from app_runner.db import cli as db_cli
@@ -21,6 +21,7 @@ from app_runner.ui import pages
 
 #: In the order in which they are initialised.
 EXTENSIONS = (
+    dispatch,  # innermost: it sees what the proxy below has made of the request
     application,  # the proxy comes first: everything else sees the client's address
     logs,
     babel,

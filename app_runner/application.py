@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, has_request_context, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
@@ -28,11 +29,22 @@ HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
+class SessionsOnDemand(SecureCookieSessionInterface):
+    """Flask's sessions, without reading a cookie that is not there."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Give the session of the request; empty when it brings no cookie."""
+        if self.get_cookie_name(app) not in request.environ.get("HTTP_COOKIE", ""):
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 class RunnerFlask(Flask):
     """A Flask whose absolute links work in jobs too."""
 
     #: Host names that are answered (lower case, no port); None answers any.
     trusted_names: frozenset[str] | None = frozenset()
+    session_interface = SessionsOnDemand()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""
@@ -68,7 +80,9 @@ class RunnerFlask(Flask):
 def base_url(app: Flask) -> str | None:
     """Give scheme, host and prefix of absolute links, or None when nothing tells it."""
     if has_request_context():
-        return request.url_root
+        environ = request.environ
+        root = environ.get("SCRIPT_NAME", "").rstrip("/")
+        return f"{environ['wsgi.url_scheme']}://{request.host}{root}/"
     if (known := BASE_URL.get()) is not None:
         return known
     if app.config["SERVER_NAME"]:

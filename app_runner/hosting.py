@@ -6,6 +6,7 @@ from flask import Blueprint, Flask
 from flask_cors import CORS
 
 from app_runner.api import files, health, plugins, root, specification, tasks
+from app_runner.api.own_files import own_files
 from app_runner.fetch import Fetcher, FetchPolicy
 from app_runner.files.registry import check_default
 from app_runner.plugins.base import PluginBase
@@ -33,32 +34,23 @@ class AppHost:
         """Take the app."""
         self._state = state_of(app)
 
-    def check_tasks(self, records: list[RecordedTask]) -> None:
-        """Raise `PluginLoadError` when a task name is declared twice or taken."""
-        recorder.check_names(records, self._state.celery)
+    def connect(
+        self, plugin: PluginBase, blueprint: Blueprint | None, tasks: list[RecordedTask]
+    ) -> None:
+        """Bind the tasks to the app's Celery and serve below ``/plugins/<id>``.
 
-    def try_blueprint(self, plugin: PluginBase, blueprint: Blueprint) -> None:
-        """Try on the scratch app."""
-        self._state.api.try_blueprint(blueprint, self._prefix(plugin))
-
-    def mount(self, plugin: PluginBase, blueprint: Blueprint) -> None:
-        """Serve below ``/plugins/<id>``."""
-        self._state.api.mount(blueprint, self._prefix(plugin))
-
-    def bind_tasks(self, records: list[RecordedTask]) -> None:
-        """Bind to the app's Celery."""
-        for record in records:
-            record.bind(self._state.celery)
-
-    @staticmethod
-    def _prefix(plugin: PluginBase) -> str:
-        return f"/plugins/{plugin.identifier}"
+        Both or neither: raises `PluginLoadError` when a name is taken, and what comes
+        from the plugin's own code.
+        """
+        with recorder.bound(tasks, self._state.celery):
+            if blueprint is not None:
+                self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
 
 
 def init_app(app: Flask) -> None:
     """Serve the runner's own resources, then load the plugins."""
     state = state_of(app)
-    state.fetcher = Fetcher(FetchPolicy.of_settings(state.settings))
+    state.fetcher = Fetcher(FetchPolicy.of_settings(state.settings), own_files(app))
     CORS(app, origins=list(state.settings["CORS_ORIGINS"]), max_age=600)
     for blueprint, prefix in RESOURCES:
         state.api.serve(blueprint, prefix)

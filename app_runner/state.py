@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app_runner.api.openapi import RunnerApi
     from app_runner.config import Settings
+    from app_runner.dispatch import PluginDispatch
     from app_runner.fetch import Fetcher
     from app_runner.files.registry import StoreRegistry
     from app_runner.ids import PublicIds
@@ -39,6 +40,7 @@ class RunnerState:
     stores: StoreRegistry = field(init=False)
     api: RunnerApi = field(init=False)
     registry: PluginRegistry = field(init=False)
+    dispatch: PluginDispatch = field(init=False)
     caches: dict[str, Any] = field(default_factory=dict)
 
 

@@ -66,7 +66,11 @@ class PluginsView(MethodView):
     @PLUGINS.response(HTTPStatus.OK, PluginListSchema())
     def get(self) -> Response:
         """List the plugins."""
-        return cached(("plugins", request.url_root), _list_document, LIST_AGE).response()
+        return cached(
+            ("plugins", request.scheme, request.host, request.root_path),
+            _list_document,
+            LIST_AGE,
+        ).response()
 
 
 def _list_document() -> Document:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, current_app, url_for
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select
 
 from app_runner.api.documents import Document
 from app_runner.application import base_url
@@ -45,12 +45,14 @@ def task_document(task_id: int) -> Document:
     return built[1]
 
 
-REVISION = select(ProcessingTask.revision)
+TASK = cast(Table, ProcessingTask.__table__)
+#: Run at every poll, therefore written once and run below the ORM.
+REVISION = select(TASK.c.revision).where(TASK.c.id == bindparam("task_id"))
 
 
 def _revision(task_id: int) -> int:
     with DB.engine.connect() as connection:
-        row = connection.execute(REVISION.where(ProcessingTask.id == task_id)).first()
+        row = connection.execute(REVISION, {"task_id": task_id}).first()
     if row is None:
         raise TaskNotFound(f"there is no task {task_id}")
     return int(row[0])

@@ -6,15 +6,11 @@ from typing import Any, BinaryIO
 
 from requests import Response
 
+from app_runner import fetch
 from app_runner.api.task_document import file_url
 from app_runner.db.models import TaskFile
 from app_runner.db.models.files import SCRATCH
-from app_runner.fetch import (
-    get_mimetype,
-    retrieve_attribute_metadata_url,
-    retrieve_data_type,
-)
-from app_runner.fetch import retrieve_filename as _retrieve_filename
+from app_runner.fetch import get_mimetype
 from app_runner.files.contract import FileStore
 from app_runner.state import current_runner
 from app_runner.tasks import results
@@ -101,4 +97,14 @@ def open_url(url: str, raise_on_error_status: bool = True, **kwargs: Any) -> Res
 
 def retrieve_filename(url_or_response: str | Response) -> str:
     """Give the file name (without ending) that a URL or response tells."""
-    return _retrieve_filename(url_or_response, current_runner.fetcher)
+    return fetch.retrieve_filename(url_or_response, current_runner.fetcher)
+
+
+def retrieve_data_type(url_or_response: str | Response) -> str | None:
+    """Give the data type that a URL or response tells."""
+    return fetch.retrieve_data_type(url_or_response, current_runner.fetcher)
+
+
+def retrieve_attribute_metadata_url(url_or_response: str | Response) -> str | None:
+    """Give the URL of the attribute metadata that a URL or response tells."""
+    return fetch.retrieve_attribute_metadata_url(url_or_response, current_runner.fetcher)

@@ -8,7 +8,8 @@ the plugin has loaded. What the decorator returns finds its task by `current_run
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, overload
 
 from celery import Celery
@@ -111,6 +112,20 @@ def check_names(records: Iterable[RecordedTask], celery: Celery) -> None:
         if record.name in seen or record.name in celery.tasks:
             raise PluginLoadError(f"the task name {record.name!r} is declared twice")
         seen.add(record.name)
+
+
+@contextmanager
+def bound(records: Iterable[RecordedTask], celery: Celery) -> Iterator[None]:
+    """Bind tasks to ``celery``; none of them stays when that or the body fails."""
+    check_names(records, celery)
+    try:
+        for record in records:
+            record.bind(celery)
+        yield
+    except BaseException:
+        for record in records:
+            celery.tasks.pop(record.name, None)
+        raise
 
 
 #: Declares the tasks of plugins (``CELERY`` of published ones).

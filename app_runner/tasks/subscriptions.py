@@ -24,6 +24,7 @@ from app_runner.tasks.signals import (
 
 LOG = logging.getLogger(__name__)
 TIMEOUT = 10.0  # seconds for one delivery
+ANSWER_BYTES = 2**16  # of the answer, which nobody reads
 RETRIES, FIRST_DELAY = 8, 2  # delays double: 2 s, 4 s, … about 8 minutes in all
 TABLE = cast(Table, TaskUpdateSubscription.__table__)
 #: Run at every end of a task, therefore below the ORM.
@@ -72,7 +73,13 @@ def deliver_webhook(self: Any, hook: str, source: str, event: str) -> None:
     """POST to the receiver through the guarded door; tries again with growing delays."""
     try:
         url = webhook_url(hook, source, event)
-        with current_runner.fetcher.open(url, method="POST", timeout=TIMEOUT):
+        with current_runner.fetcher.open(
+            url,
+            method="POST",
+            timeout=TIMEOUT,
+            max_seconds=TIMEOUT,
+            max_bytes=ANSWER_BYTES,
+        ):
             LOG.info("Webhook %s told of %s", hook, event)
     except RequestException as error:
         if self.request.retries >= RETRIES:

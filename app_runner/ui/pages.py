@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response, current_app, request, url_for
 
 from app_runner.api.plugins import describe
+from app_runner.plugins.base import PluginBase
 from app_runner.state import current_runner, state_of
 from app_runner.ui import api_pages, console, debug, forms
 from app_runner.ui.policy import own_page_policy, plugin_page_policy
@@ -23,12 +26,21 @@ def init_app(app: Flask) -> None:
 def show_console() -> Response:
     """Render the console for the plugins of the current runner."""
     registry = current_runner.registry
-    plugins = [describe(plugin) for plugin in registry]
+    plugins = [_shown(plugin) for plugin in registry]
     problems = url_for("problems-api.ProblemsView")
     page = console.render_console(plugins, len(registry.problems), problems)
     response = current_app.make_response(page)
     response.headers["Content-Security-Policy"] = own_page_policy()
     return response
+
+
+def _shown(plugin: PluginBase) -> dict[str, Any]:
+    """Describe a plugin for people: with its title, and its form where it has one."""
+    entry = describe(plugin) | {"title": getattr(plugin, "title", "") or plugin.name}
+    rules = current_app.url_map.iter_rules()
+    if any(rule.rule == f"/plugins/{plugin.identifier}/ui/" for rule in rules):
+        entry["uiHref"] = f"{entry['apiRoot']}ui/"
+    return entry
 
 
 def _protect(response: Response) -> Response:

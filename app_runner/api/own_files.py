@@ -1,0 +1,65 @@
+"""Knows which URLs are files of this runner; jobs read those without the network."""
+
+from __future__ import annotations
+
+import hmac
+import io
+from typing import BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from app_runner.api.files import content_type, disposition
+from app_runner.application import base_url
+from app_runner.db.models import TaskFile
+from app_runner.fetch import LocalContent
+from app_runner.fetch.fetcher import Resolver
+from app_runner.state import state_of
+from app_runner.tasks.results import open_file
+
+ENDPOINT = "files-api.FileView"
+
+
+def own_files(app: Flask) -> Resolver:
+    """Give the resolver of ``app``: the content of a URL of ours, else None."""
+
+    def resolve(url: str) -> LocalContent | None:
+        base = base_url(app)
+        if base is None or not url.startswith(f"{base}files/"):
+            return None
+        parts = urlsplit(url)
+        root = urlsplit(base).path.rstrip("/")
+        try:
+            adapter = app.url_map.bind("", script_name=root or "/")
+            endpoint, values = adapter.match(parts.path[len(root) :], method="GET")
+        except HTTPException:
+            return LocalContent(_nothing(), status=404)
+        if endpoint != ENDPOINT:
+            return None
+        tags = parse_qs(parts.query).get("file-id", [""])
+        return _content(app, int(values["file_id"]), tags[0])
+
+    return resolve
+
+
+def _content(app: Flask, file_id: int, tag: str) -> LocalContent:
+    with app.app_context():
+        file = TaskFile.get_by_id(file_id)
+        if file is None or not hmac.compare_digest(
+            file.security_tag.encode(), tag.encode()
+        ):
+            return LocalContent(_nothing(), status=404)
+        store = state_of(app).stores[file.storage_provider]
+        headers = {
+            "Content-Type": content_type(file.mimetype),
+            "Content-Disposition": disposition(file, download=True),
+            "Content-Length": str(store.size(file.file_storage_data)),
+            "X-Data-Type": file.file_type,
+        }
+        return LocalContent(open_file(file), headers=headers)
+
+
+def _nothing() -> BinaryIO:
+
+    return io.BytesIO()
