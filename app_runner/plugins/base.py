@@ -114,7 +114,7 @@ def check_declaration(plugin: PluginBase) -> None:
     name, version = plugin.name, plugin.version
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
         raise PluginLoadError(f"the plugin needs a name (a text), not {name!r}")
-    if set(name) & set("/\\@?#%") or not name.isprintable():
+    if set(name) & set("/\\@?#%<>") or not name.isprintable():
         raise PluginLoadError(f"the name {name!r} has characters that a URL cannot carry")
     if not isinstance(version, str) or not version.strip():
         raise PluginLoadError(f"plugin {name!r} has no version")
@@ -124,3 +124,6 @@ def check_declaration(plugin: PluginBase) -> None:
         raise PluginLoadError(
             f"plugin {name!r} has the version {version!r}, which is none after PEP 440"
         ) from None
+    tags = plugin.tags if isinstance(plugin.tags, list | tuple) else [None]
+    if not all(isinstance(tag, str) for tag in tags):
+        raise PluginLoadError(f"the tags of plugin {name!r} must be a list of texts")

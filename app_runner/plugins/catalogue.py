@@ -58,7 +58,7 @@ def fingerprint(registry: PluginRegistry) -> str:
     """Give a digest of what is loaded, equal in all processes that loaded the same."""
     parts = [plugin.identifier for plugin in registry]
     parts += [f"!{p.source} {p.part} {p.message}" for p in registry.problems]
-    return hashlib.sha256("\n".join(parts).encode(errors="backslashreplace")).hexdigest()
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _look(known: Known, loaded: str) -> int:

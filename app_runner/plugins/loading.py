@@ -28,17 +28,10 @@ LOG = logging.getLogger(__name__)
 class Host(Protocol):
     """What a loaded plugin is connected to."""
 
-    def check_tasks(self, records: list[Any]) -> None:
-        """Raise `PluginLoadError` when a task name is taken."""
-
-    def try_blueprint(self, plugin: PluginBase, blueprint: Blueprint) -> None:
-        """Register on a scratch app; raises whatever goes wrong there."""
-
-    def mount(self, plugin: PluginBase, blueprint: Blueprint) -> None:
-        """Register on the app."""
-
-    def bind_tasks(self, records: list[Any]) -> None:
-        """Bind recorded tasks to the app's Celery."""
+    def connect(
+        self, plugin: PluginBase, blueprint: Blueprint | None, tasks: list[Any]
+    ) -> None:
+        """Serve the routes and bind the recorded tasks; when it raises, neither."""
 
 
 class Loader:
@@ -95,12 +88,8 @@ class Loader:
             check_declaration(plugin)
             self._registry.check_free(plugin.identifier)
             blueprint = _blueprint(plugin)
-            self._host.check_tasks(record.tasks)
-            if blueprint is not None:
-                self._host.try_blueprint(plugin, blueprint)
-                self._host.mount(plugin, blueprint)
-                plugin.has_api = True
-            self._host.bind_tasks(record.tasks)
+            self._host.connect(plugin, blueprint, record.tasks)
+            plugin.has_api = blueprint is not None
             record.tasks.clear()
             self._registry.add(LoadedPlugin(plugin, candidate.path))
             return True
@@ -115,12 +104,24 @@ class Loader:
         try:
             yield
         except (Exception, SystemExit) as error:  # plugins may raise anything
-            message = str(error) or type(error).__name__
-            if not isinstance(error, PluginLoadError):
-                message = f"{type(error).__name__}: {error}"
+            message = _said(error)
+            if not message or not isinstance(error, PluginLoadError):
+                message = f"{type(error).__name__}: {message}"
             LOG.warning("Problem with %s (%s): %s", source, part, message, exc_info=True)
-            trace = traceback.format_exc()
-            self._registry.problems.append(Problem(source, part, message, trace))
+            texts = (source, part, message, traceback.format_exc())
+            self._registry.problems.append(Problem(*map(_printable, texts)))
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an error of a plugin may fail even at that
+        return traceback.format_exception_only(error)[-1].strip()
+
+
+def _printable(text: str) -> str:
+    """Escape what no terminal can take: names of files may be any bytes."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _blueprint(plugin: PluginBase) -> Blueprint | None:

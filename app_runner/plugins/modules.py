@@ -47,10 +47,17 @@ def candidates(folder: Path) -> Iterator[Candidate]:
         yield Candidate(folder)
         return
     for path in sorted(folder.iterdir()):
-        package = path.is_dir() and (path / "__init__.py").is_file()
-        single = path.is_file() and path.suffixes == [".py"]
-        if (package or single) and not NOT_PLUGINS.fullmatch(Candidate(path).stem):
+        if _may_declare(path) and not NOT_PLUGINS.fullmatch(Candidate(path).stem):
             yield Candidate(path)
+
+
+def _may_declare(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            return (path / "__init__.py").is_file()
+        return path.is_file() and path.suffixes == [".py"]
+    except OSError:  # not allowed to look into it; loading it will say so
+        return True
 
 
 class PrivateModules:
