@@ -4,12 +4,21 @@ Usage: stand_in_start.py FOLDER PHASE [SERVICE:TRAIT ...]
 Phases: first (one service runs), once (a command runs), waiting (for readiness), serving.
 """
 
+import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
-from app_runner.launch.children import Patience, Service
-from app_runner.launch.output import Console
-from app_runner.launch.supervisor import Supervisor, exit_code
+# The package without its `__init__`, which imports the whole runner: that takes a second,
+# and the supervisor needs nothing of it.
+found = importlib.util.find_spec("app_runner")
+package = ModuleType("app_runner")
+package.__path__ = list(found.submodule_search_locations or ()) if found else []
+sys.modules["app_runner"] = package
+
+from app_runner.launch.children import Patience, Service  # noqa: E402
+from app_runner.launch.output import Console  # noqa: E402
+from app_runner.launch.supervisor import Supervisor, exit_code  # noqa: E402
 
 CHILD = str(Path(__file__).with_name("stand_in_child.py"))
 folder, phase, *extra = sys.argv[1:]
