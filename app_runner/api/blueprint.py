@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from flask import current_app
 from flask_smorest import Blueprint
@@ -56,10 +56,10 @@ class SecurityBlueprint(Blueprint):
         )
 
         def decorate(view: View) -> View:
-            checked = check(view)
-            checked._apidoc = deepcopy(getattr(view, "_apidoc", {}))  # type: ignore[attr-defined]
-            checked._apidoc["security"] = [scheme, {}] if optional else [scheme]  # type: ignore[attr-defined]
-            return checked
+            checked: Any = check(view)
+            checked._apidoc = deepcopy(getattr(view, "_apidoc", {}))
+            checked._apidoc["security"] = [scheme, {}] if optional else [scheme]
+            return cast(View, checked)
 
         return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
 

@@ -32,8 +32,9 @@ class Document:
 
     def response(self) -> Response:
         """Answer with the document, or 304 when the client has it."""
-        if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains(
-            self.etag
+        if (
+            "HTTP_IF_NONE_MATCH" in request.environ
+            and request.if_none_match.contains_weak(self.etag)
         ):
             response = Response(status=304)
         else:

@@ -60,14 +60,23 @@ def document_errors(doc: Documented, doc_info: Documented) -> None:
     responses = {_key(code): found for code, found in doc.get("responses", {}).items()}
     for status in _possible_errors(doc, doc_info):
         responses.setdefault(str(int(status)), status.name)
-    for code in doc_info.get("manual_doc", {}).get("responses", {}):
-        if _key(code).isdigit() and int(code) >= 400:
-            # The author's text is merged into this one.
-            responses[_key(code)] = {
-                "description": HTTPStatus(int(code)).phrase,
-                "content": {JSON: {"schema": ErrorSchema}},
-            }
+    manual = doc_info.get("manual_doc", {})
+    if "responses" in manual:
+        manual["responses"] = {_key(code): r for code, r in manual["responses"].items()}
+        responses.update(_shapes(manual["responses"]))
     doc["responses"] = responses
+
+
+def _shapes(manual: Documented) -> Documented:
+    """Give the error responses that the texts of the author will be merged into."""
+    return {
+        code: {
+            "description": HTTPStatus(int(code)).phrase,
+            "content": {JSON: {"schema": ErrorSchema}},
+        }
+        for code, response in manual.items()
+        if code.isdigit() and int(code) >= 400 and "content" not in response
+    }
 
 
 def _possible_errors(doc: Documented, doc_info: Documented) -> list[HTTPStatus]:
