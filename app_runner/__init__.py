@@ -9,11 +9,12 @@ from typing import Any
 from flask import Flask
 
 from app_runner import application, babel, compat, dispatch, hosting, logs
-from app_runner.api import documents, errors, login, openapi, task_document
+from app_runner.api import documents, login, openapi, task_document
+from app_runner.api import errors as api_errors
 from app_runner.config import load_settings
 from app_runner.db import cli as db_cli
 from app_runner.db import engine
-from app_runner.files import registry as files
+from app_runner.files import registry as stores
 from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import queue
@@ -27,10 +28,10 @@ EXTENSIONS = (
     babel,
     engine,
     login,
-    errors,
+    api_errors,
     documents,
     task_document,
-    files,
+    stores,
     queue,
     openapi,  # after converters of ids, which rules need
     hosting,  # our own resources, then the plugins: they may use everything above

@@ -25,4 +25,12 @@ def init_app(app: Flask) -> None:
 def _locale() -> str | None:
     if not has_request_context():
         return None
-    return request.accept_languages.best_match(current_app.config["LANGUAGES"])
+    known = {
+        name.replace("_", "-").lower(): name for name in current_app.config["LANGUAGES"]
+    }
+    for tag, quality in request.accept_languages:  # the best first
+        wanted = tag.lower()
+        found = known.get(wanted) or known.get(wanted.partition("-")[0])
+        if found and quality:
+            return str(found)
+    return None

@@ -30,9 +30,8 @@ class SettingError(RunnerError, ClickException):
     ) -> None:
         """Name the setting, the place its value came from, and what is allowed."""
         shown = "" if value is None else f" is {value!r}, which"
-        super().__init__(
-            f"Setting {name} (from {source}){shown} is not allowed: {allowed}"
-        )
+        text = f"Setting {name} (from {source}){shown} is not allowed: {allowed}"
+        super().__init__(" ".join(text.split()))
 
 
 class UserError(RunnerError):
