@@ -12,14 +12,14 @@ from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
 from app_runner.tasks import records
 from app_runner.tasks.processing import explain
-from app_runner.tasks.recorder import RecordedTask, TaskRecorder
+from app_runner.tasks.recorder import UNTIL_DATABASE_ANSWERS, RecordedTask, TaskRecorder
 
 LOG = logging.getLogger(__name__)
 CORE_TASKS: list[RecordedTask] = []
 CORE = TaskRecorder(CORE_TASKS)
 
 
-@CORE.task(name="app-runner.save-result", ignore_result=True)
+@CORE.task(name="app-runner.save-result", ignore_result=True, **UNTIL_DATABASE_ANSWERS)
 def save_task_result(task_log: str | None, db_id: int) -> None:
     """End task ``db_id`` with SUCCESS; last link of a chain, takes what the job returned.
 
@@ -30,7 +30,9 @@ def save_task_result(task_log: str | None, db_id: int) -> None:
     _once(records.succeed, db_id, task_log or "")
 
 
-@CORE.task(name="app-runner.save-error", bind=True, ignore_result=True)
+@CORE.task(
+    name="app-runner.save-error", bind=True, ignore_result=True, **UNTIL_DATABASE_ANSWERS
+)
 def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
     """End task ``db_id`` with FAILURE; errback, gets the id of the failed job."""
     result: AsyncResult = self.app.AsyncResult(failing_task_id)  # type: ignore[type-arg]
@@ -41,7 +43,7 @@ def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
     _once(records.fail, db_id, text)
 
 
-@CORE.task(name="app-runner.add-step", ignore_result=True)
+@CORE.task(name="app-runner.add-step", ignore_result=True, **UNTIL_DATABASE_ANSWERS)
 def add_step(
     task_log: str | None,
     db_id: int,

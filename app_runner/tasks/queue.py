@@ -24,6 +24,8 @@ from app_runner.tasks.jobs import CORE_TASKS
 
 #: Seconds; a message must be out (or refused) within twice this time.
 PUBLISH_TIMEOUT = 0.9
+#: kombu's words for trying to connect once, without waiting in between.
+ONE_TRY: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
 #: Longer than any job: redelivery by timeout would start a second copy of a running one.
 VISIBILITY_TIMEOUT = 30 * 24 * 3600
@@ -153,7 +155,8 @@ def transport_options(broker: str, bounded: bool) -> dict[str, Any]:
     if broker.startswith(("amqp", "pyamqp")):
         options = {"confirm_publish": True}
         if bounded:
-            options |= {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+            timeouts = {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
+            options |= {**timeouts, **ONE_TRY}
         return options
     return {}
 
@@ -191,6 +194,6 @@ def check_broker(celery: Celery) -> None:
     """Raise `BrokerUnavailable` unless the broker answers within the bound."""
     try:
         with celery.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=1)
+            connection.ensure_connection(**ONE_TRY)
     except CANNOT_PUBLISH as error:
         raise BrokerUnavailable(f"the message broker does not answer: {error}") from error

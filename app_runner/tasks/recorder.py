@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from celery import Celery
+from sqlalchemy.exc import OperationalError
 
 from app_runner.errors import PluginLoadError
 from app_runner.state import LOADING, current_runner
@@ -128,5 +129,12 @@ def bound(records: Iterable[RecordedTask], celery: Celery) -> Iterator[None]:
         raise
 
 
+#: Celery options of jobs that only speak to the database: a database that is away delays
+#: them, it does not end the task.
+UNTIL_DATABASE_ANSWERS: dict[str, Any] = {
+    "autoretry_for": (OperationalError,),
+    "max_retries": None,
+    "default_retry_delay": 5,
+}
 #: Declares the tasks of plugins (``CELERY`` of published ones).
 CELERY = TaskRecorder()

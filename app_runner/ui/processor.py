@@ -26,7 +26,7 @@ from app_runner.plugins.metadata import (
 )
 from app_runner.tasks import processing, records
 from app_runner.tasks.handle import Output, Task
-from app_runner.tasks.recorder import CELERY, RecordedTask
+from app_runner.tasks.recorder import CELERY, UNTIL_DATABASE_ANSWERS, RecordedTask
 
 Function = Callable[..., str | None]
 
@@ -106,9 +106,10 @@ class Plugin(PluginBase):
             processing.run(call, outputs, db_id, job.request)
 
         name = f"{self.identifier}.{function.__name__}"
-        fixed = {"bind": True, "ignore_result": True, "reject_on_worker_lost": True}
-        recorded: RecordedTask = CELERY.task(name=name, **{**options, **fixed})(run)
-        return recorded
+        ours = {"bind": True, "ignore_result": True, "reject_on_worker_lost": True}
+        return CELERY.task(name=name, **{**UNTIL_DATABASE_ANSWERS, **options, **ours})(
+            run
+        )
 
     def get_requirements(self) -> str:
         """Give the requirements as they were declared."""

@@ -25,15 +25,20 @@
   async function complete() {
     const url = new URL(location.href);
     url.search = "";
-    const answer = await fetch(url);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    body.replaceChildren(...page.querySelectorAll("#routes tbody tr"));
+    try {
+      const answer = await fetch(url);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const rows = page.querySelectorAll("#routes tbody tr");
+      if (rows.length) body.replaceChildren(...rows);
+    } catch {
+      // The server is gone; what is shown can still be narrowed.
+    }
   }
 
-  let whole = input.value.trim() ? complete() : Promise.resolve();
+  let whole = input.value.trim() ? null : Promise.resolve();
   input.addEventListener("input", async function () {
     const mine = ++latest;
+    whole ??= complete();
     await whole;
     if (mine === latest) narrow();
   });
