@@ -173,6 +173,30 @@ def drive(
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds from a request to the first byte of its answer, and to the last."""
+
+    first: float
+    last: float
+
+
+def answer_times(url: str, count: int) -> list[Times]:
+    """GET `url` one time after the other over one connection; give the times of each."""
+    request, times = request_bytes(url), []
+    with connected(url, 1) as (connection,):
+        for _ in range(count):
+            start = time.perf_counter()
+            connection.send(request)
+            answer, first = connection.receive(), time.perf_counter()
+            while answer is None:
+                answer = connection.receive()
+            if answer.status != 200:
+                raise BadAnswer(f"{url} answered {answer.status}")
+            times.append(Times(first - start, time.perf_counter() - start))
+    return times
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """How much was done in how many seconds."""
 

@@ -44,12 +44,17 @@ class Effort:
     latency_tasks: int
     throughput_tasks: int
     starts: int
+    documents: int
     connections: int = 16
     clients: int = 8
 
 
-FULL = Effort(rounds=7, seconds=0.6, latency_tasks=30, throughput_tasks=500, starts=5)
-QUICK = Effort(rounds=3, seconds=0.3, latency_tasks=15, throughput_tasks=120, starts=1)
+FULL = Effort(
+    rounds=7, seconds=0.6, latency_tasks=30, throughput_tasks=500, starts=5, documents=200
+)
+QUICK = Effort(
+    rounds=3, seconds=0.3, latency_tasks=15, throughput_tasks=120, starts=1, documents=60
+)
 
 
 class Scene:

@@ -9,6 +9,7 @@ import pytest
 from app_runner.bench.http_load import (
     Answer,
     BadAnswer,
+    answer_times,
     connected,
     content_length,
     drive,
@@ -105,6 +106,12 @@ def test_other_answers_than_expected_stop_the_measure(base: str) -> None:
 
 def test_answers_are_counted_over_time(base: str) -> None:
     assert request_rate(f"{base}/big", seconds=0.05, connections=2).per_second > 0
+
+
+def test_the_last_byte_comes_after_the_first(base: str) -> None:
+    times = answer_times(f"{base}/big", 3)
+    assert len(times) == 3
+    assert all(0 < each.first <= each.last for each in times)
 
 
 def test_a_head_without_length_is_refused() -> None:
