@@ -25,6 +25,7 @@ class StartRecord:
     born: str = ""
     url: str = ""  # empty until the server answers
     broker_url: str = ""
+    exposure: str = ""
     processes: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, born
 
     @property

@@ -55,7 +55,7 @@ def _start(options: StartOptions, console: Console) -> None:
         bind(options.host, options.port) as listener,
     ):
         broker = _broker(found)
-        _note_broker(lock, found)
+        _note_surroundings(lock, found)
         services = runner_services(options, found, listener)
         with Supervisor(console, keep=(lock.descriptor,)) as supervisor:
             supervisor.on_change = lambda: _note_children(lock, supervisor)
@@ -162,7 +162,8 @@ def _announce(url: str, options: StartOptions, supervisor: Supervisor) -> None:
     say("")
 
 
-def _note_broker(lock: InstanceLock, found: Surroundings) -> None:
+def _note_surroundings(lock: InstanceLock, found: Surroundings) -> None:
+    lock.record.exposure = os.environ["EXPOSURE"]
     lock.record.broker_url = os.environ.get("BROKER_URL", found.settings["BROKER_URL"])
     write_record(found.instance, lock.record)
 

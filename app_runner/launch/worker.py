@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from app_runner.babel import gettext as _
 from app_runner.config import PROJECT, Settings
 from app_runner.launch import commands
 from app_runner.launch.children import Service
+from app_runner.launch.environment import Surroundings
+from app_runner.launch.instance import read_record
 from app_runner.launch.output import Console
 from app_runner.launch.source_watch import SourceWatch
 from app_runner.launch.supervisor import Supervisor, exit_code
@@ -19,13 +22,22 @@ def run_worker(options: commands.WorkerOptions, watch: bool = False) -> int:
     console = Console(sys.stdout)
 
     def body() -> None:
-        settings = commands.joined().settings
+        found = commands.joined()
+        adopt_exposure(found)
+        settings = found.settings
         command = commands.worker(options, settings)
         if watch:
             watch_worker(command, source_folders(settings), console)
         commands.become(command)
 
     return exit_code(console, body)
+
+
+def adopt_exposure(found: Surroundings) -> None:
+    """Take the exposure of a `./run start` that runs here; its jobs are ours as well."""
+    record = read_record(found.instance)
+    if "EXPOSURE" not in found.chosen and record.is_current and record.exposure:
+        os.environ["EXPOSURE"] = record.exposure
 
 
 def source_folders(settings: Settings) -> list[Path]:

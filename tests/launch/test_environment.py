@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from app_runner.launch.environment import exposure_for, is_loopback, surroundings
+from app_runner.launch.instance import InstanceLock, write_record
+from app_runner.launch.worker import adopt_exposure
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,19 @@ def test_a_file_wins_also_when_it_names_the_default(instance: Path) -> None:
     assert exposure_for("127.0.0.1", found) == "public"
     assert "EXPOSURE" in found.chosen
     assert "BROKER_URL" not in found.chosen
+
+
+def test_a_worker_beside_a_start_is_as_exposed_as_it(
+    instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPOSURE", "")
+    adopt_exposure(surroundings())
+    assert os.environ["EXPOSURE"] == ""
+    with InstanceLock(instance) as lock:
+        lock.record.exposure = "local"
+        write_record(instance, lock.record)
+        adopt_exposure(surroundings())
+    assert os.environ["EXPOSURE"] == "local"
 
 
 @pytest.mark.parametrize(
