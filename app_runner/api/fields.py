@@ -224,6 +224,15 @@ def _labels(enum_type: type[Enum], given: Mapping[Any, Any]) -> dict[str, Any]:
     return {**labels, **named}
 
 
+class WholeNumber(fields.Integer):
+    """An integer; a fraction sent as JSON is refused, as it is in a form."""
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float) and not value.is_integer():
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
 class CSVList(fields.Field[list[Any]]):
     """A list that is one text on the wire: ``a,b``, quoted as in RFC 4180 where needed.
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from flask import Response, abort, request
 from flask.views import MethodView
 from marshmallow import EXCLUDE, fields
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.utils import secure_filename
 from werkzeug.wsgi import wrap_file
 
@@ -76,8 +77,25 @@ def file_response(file: TaskFile, download: bool = False) -> Response:
     response.content_length = size
     response.last_modified = file.created_at
     response.set_etag(f"{file.id}-{size}-{file.created_at.timestamp():.6f}")
-    response.make_conditional(request, accept_ranges=True, complete_length=size)
+    response.headers["Accept-Ranges"] = "bytes"
+    try:
+        response.make_conditional(request, _asks_for_part(size), complete_length=size)
+    except RequestedRangeNotSatisfiable:
+        stream.close()
+        raise
     return response
+
+
+def _asks_for_part(size: int) -> bool:
+    """Tell whether one range of bytes is asked for.
+
+    All other headers are ignored (RFC 9110, section 14.2), and so are several ranges and
+    a suffix that is longer than the file: who sends them takes the whole file too.
+    """
+    asked = request.range
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return False
+    return (asked.ranges[0][0] or 0) >= -size
 
 
 def content_type(mimetype: str | None) -> str:

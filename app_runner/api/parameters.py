@@ -20,13 +20,13 @@ from typing import (
 
 from marshmallow import fields, validate
 
-from app_runner.api.fields import EnumField
+from app_runner.api.fields import EnumField, WholeNumber
 from app_runner.api.schemas import FrontendFormBaseSchema
 from app_runner.errors import PluginLoadError
 
 FIELD_TYPES: dict[type, type[fields.Field[Any]]] = {
     str: fields.String,
-    int: fields.Integer,
+    int: WholeNumber,
     float: fields.Float,
     bool: fields.Boolean,
 }

@@ -24,7 +24,8 @@ Write = Callable[..., PluginFolder]
 
 
 def plugin(name: str, version: str = "1.0.0", more: str = "") -> str:
-    return f"from app_runner.plugin_api import Plugin\n{more}\np = Plugin({name!r}, {version!r})"
+    declared = f"p = Plugin({name!r}, {version!r})"
+    return f"from app_runner.plugin_api import Plugin\n{more}\n{declared}"
 
 
 def served(app: Flask) -> list[str]:
