@@ -1,4 +1,4 @@
-"""Settings of Sphinx; build with `sphinx-build -W docs docs/_build`, which needs no network."""
+"""Settings of Sphinx: `sphinx-build -W docs docs/_build`; no network is needed."""
 
 from __future__ import annotations
 
