@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from amqp.exceptions import AMQPError
 from celery import Celery, Task, current_task, signals
+from celery.backends.redis import RedisBackend
 from flask import Flask, current_app, has_app_context
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -19,7 +20,7 @@ from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, REQUEST_ID, state_of
-from app_runner.tasks import publication
+from app_runner.tasks import endings, publication
 from app_runner.tasks.jobs import CORE_TASKS
 
 #: Seconds; a message must be out (or refused) within twice this time.
@@ -79,6 +80,20 @@ class RunnerCelery(Celery):
             raise
         publication.published((options.get("kwargs") or {}).get("db_id"))
         return result
+
+    def _get_backend(self) -> Any:
+        """Make the result backend.
+
+        That of Redis would subscribe to the result of every message, for as long as the
+        process lives, and try for 19 s when the server is away. Who waits for a result
+        (`AsyncResult.get`) subscribes then.
+        """
+        backend = super()._get_backend()  # type: ignore[misc]
+        if isinstance(backend, RedisBackend):
+            backend.on_task_call = (  # type: ignore[method-assign]
+                lambda producer, task_id: None
+            )
+        return backend
 
     def _send(self, name: str, *args: Any, **options: Any) -> Any:
         options["headers"] = {**(options.get("headers") or {}), **self._headers()}
@@ -183,6 +198,7 @@ def serve_worker(app: Flask) -> Celery:
         leave_parent_connections(app)
 
     signals.worker_process_init.connect(forked, weak=False)
+    endings.watch(app)
     return celery
 
 
