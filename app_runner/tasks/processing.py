@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from billiard.exceptions import WorkerLostError
+
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, UserError, without_paths
@@ -76,6 +78,8 @@ def _drop(task: Task) -> None:
 
 def explain(error: object, trace: str | None) -> str:
     """Say why a job failed: all of it on a laptop, elsewhere no paths, a reference."""
+    if isinstance(error, WorkerLostError):
+        return _("The worker was lost while it ran the job: %(how)s", how=str(error))
     if current_runner.settings["EXPOSURE"] == "local" and trace:
         return f"{error!r}\n{trace}"
     reason = without_paths(f"{type(error).__name__}: {error}")
