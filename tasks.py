@@ -183,3 +183,19 @@ def bench(c: Context, quick: bool = False, args: str = "") -> None:
     from app_runner.launch.operations import run_bench
 
     sys.exit(run_bench(quick, args))
+
+
+@task
+def doc(c: Context) -> None:
+    """Build the documentation into docs/_build; needs no network."""
+    from app_runner.launch.texts import build_documentation
+
+    sys.exit(build_documentation())
+
+
+@task
+def translate(c: Context) -> None:
+    """Put new texts of the sources into the catalogues, and compile these."""
+    from app_runner.launch.texts import update_translations
+
+    sys.exit(update_translations())

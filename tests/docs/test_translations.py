@@ -26,7 +26,7 @@ KEYWORDS: dict[str, Any] = {
 LANGUAGES = sorted(
     path.parts[-3] for path in TRANSLATIONS.glob("*/LC_MESSAGES/messages.po")
 )
-REFRESH = "run the commands of translations/README.md"
+REFRESH = "./run translate brings the files up to date; then fill in what is empty"
 
 
 def in_sources() -> set[Any]:
@@ -90,8 +90,9 @@ def compiled(language: str) -> Iterator[tuple[str, str]]:
     messages: Any = read(catalogue(language, ".po"))
     for message in messages:
         if isinstance(message.id, tuple):
+            one, many = message.id
             for number, form in ((1, 0), (2, 1)):
-                yield known.ngettext(*message.id, number), message.string[form]
+                yield known.ngettext(one, many, number), message.string[form]
         elif message.id:
             yield known.gettext(message.id), message.string
 
