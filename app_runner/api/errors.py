@@ -12,7 +12,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from app_runner.babel import gettext as _
-from app_runner.db.engine import DB
 from app_runner.errors import (
     BrokerUnavailable,
     FileMissing,
@@ -48,6 +47,7 @@ def on_http_error(error: HTTPException) -> Any:
     """Answer what Werkzeug, Flask, webargs and ``abort`` raise."""
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()
+    _take_back()
     data: dict[str, Any] = getattr(error, "data", None) or {}
     message = data.get("message")
     described = (
@@ -74,7 +74,7 @@ def on_unavailable(error: Exception) -> Response:
     if isinstance(error, BrokerUnavailable):
         message = _("The message broker does not answer; nothing was started. Try again.")
     else:
-        DB.session.rollback()
+        _take_back()
         message = _("The database does not answer in time. Try again.")
     response = _response(503, message)
     response.headers["Retry-After"] = str(UnavailableError.retry_after)
@@ -95,16 +95,22 @@ def on_missing(error: RunnerError) -> Response:
 
 def on_user_error(error: UserError) -> Response:
     """Answer 422 with the text that the plugin's author wrote for the user."""
+    _take_back()
     return _response(422, str(error))
+
+
+def _take_back() -> None:
+    """End the tasks that a failed request has begun and nobody will ever work on."""
+    try:
+        publication.take_back(_("The request failed before the task was started."))
+    except Exception:  # the database may be what failed
+        LOG.exception("The tasks of a failed request could not be closed")
 
 
 def on_unexpected(error: Exception) -> Response:
     """Log the traceback, close what the request began, and answer 500."""
     LOG.exception("Error at %s %s", request.method, request.path, exc_info=error)
-    try:
-        publication.take_back(_("The plugin failed before the task was started."))
-    except Exception:  # the database may be what failed
-        LOG.exception("The tasks of a failed request could not be closed")
+    _take_back()
     if current_app.config.get("PROPAGATE_EXCEPTIONS"):
         raise error
     return _response(500, _("Something went wrong. The log of the server says more."))

@@ -14,6 +14,8 @@ from app_runner.db.models import ProcessingTask, Step
 from app_runner.tasks import records
 
 CREATED, ANSWERED = "created_tasks", "answered_steps"
+#: Name of the messages that do no work on a task: they neither start nor fail one.
+WEBHOOK = "app-runner.deliver-webhook"
 
 
 def make_rows_visible() -> None:
@@ -36,7 +38,8 @@ def take_back(cause: str) -> None:
     session = DB.session
     session.rollback()
     for task_id in session.info.pop(CREATED, ()):
-        if ProcessingTask.get_by_id(task_id) is not None:  # its commit may have failed
+        task = ProcessingTask.get_by_id(task_id)  # None when its commit failed
+        if task is not None and not task.is_finished:
             records.fail(task_id, cause)
     for step_id in session.info.pop(ANSWERED, ()):
         _reopen(step_id)

@@ -16,6 +16,7 @@ from app_runner.db.models import ProcessingTask, TaskUpdateSubscription
 from app_runner.errors import UnavailableError
 from app_runner.state import current_runner
 from app_runner.tasks.jobs import CORE
+from app_runner.tasks.publication import WEBHOOK
 from app_runner.tasks.signals import (
     TASK_DETAILS_CHANGED,
     TASK_STATUS_CHANGED,
@@ -66,9 +67,7 @@ def webhook_url(hook: str, source: str, event: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-@CORE.task(
-    name="app-runner.deliver-webhook", bind=True, ignore_result=True, max_retries=RETRIES
-)
+@CORE.task(name=WEBHOOK, bind=True, ignore_result=True, max_retries=RETRIES)
 def deliver_webhook(self: Any, hook: str, source: str, event: str) -> None:
     """POST to the receiver through the guarded door; tries again with growing delays."""
     try:

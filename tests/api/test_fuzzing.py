@@ -30,10 +30,22 @@ JSON = st.recursive(
     max_leaves=8,
 )
 IDS = PublicIds("a secret")
-HEADERS = (
-    "Range If-None-Match If-Modified-Since If-Range Authorization Accept Accept-Language "
-    "Host X-Request-ID Content-Length Content-Type Origin Cookie Transfer-Encoding"
-).split()
+HEADERS = [
+    "Range",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Range",
+    "Authorization",
+    "Accept",
+    "Accept-Language",
+    "Host",
+    "X-Request-ID",
+    "Content-Length",
+    "Content-Type",
+    "Origin",
+    "Cookie",
+    "Transfer-Encoding",
+]
 
 
 @given(st.integers(1, MAX_ID), st.sampled_from(["task", "file"]))

@@ -1,0 +1,212 @@
+"""Broker or database do not answer: 503 with Retry-After, nothing is left half done."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from app_runner.db import DB
+from app_runner.db.models import ProcessingTask
+from app_runner.state import state_of
+from app_runner.tasks import records
+from tests.api.conftest import assert_error, path_of
+from tests.conftest import AppFactory, PluginFolder
+from tests.fixtures import PUBLISHED, VERSIONS
+
+BOUND = 2.0  # seconds within which a submit must be answered
+SUBMITS = {
+    "processor": ("/plugins/adder@1-9-0/process/", {"first": "1"}),
+    "chain": ("/plugins/greeting@v0-3-0/process/", {"inputStr": "Ada"}),
+    "flushed": ("/plugins/quiz%20game@v1-2-0/process/", {"player": "Ada"}),
+}
+#: Nothing listens on port 1 of this machine.
+DEAD_BROKERS = {
+    "redis": "redis://127.0.0.1:1/0",
+    "socket": "redis+socket:///no/such/place/broker.sock?virtual_host=0",
+    "rabbitmq": "amqp://guest:guest@127.0.0.1:1//",
+}
+
+
+def statuses(app: Flask) -> list[str]:
+    with app.app_context():
+        return [task.status for task in DB.session.scalars(select(ProcessingTask))]
+
+
+def assert_unavailable(client: FlaskClient, path: str, data: dict[str, str]) -> None:
+    began = time.monotonic()
+    answer = client.post(path, data=data)
+    assert time.monotonic() - began < BOUND
+    assert_error(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("broker", DEAD_BROKERS.values(), ids=DEAD_BROKERS)
+def test_a_broker_that_was_never_up_refuses_submits_at_once(
+    make_app: AppFactory, broker: str
+) -> None:
+    app = make_app(PLUGIN_FOLDERS=[str(PUBLISHED), str(VERSIONS)], BROKER_URL=broker)
+    client = app.test_client()
+    for path, data in SUBMITS.values():
+        assert_unavailable(client, path, data)
+    assert statuses(app) == ["FAILURE"] * 3
+    assert client.get("/plugins/").status_code == 200
+    assert client.get("/health/live").status_code == 200
+    ready = client.get("/health/ready")
+    assert (ready.status_code, ready.get_json()["checks"]["database"]) == (503, "ok")
+
+
+def test_a_task_that_was_not_queued_says_why(make_app: AppFactory) -> None:
+    app = make_app(PLUGIN_FOLDERS=[str(VERSIONS)])
+    assert_unavailable(app.test_client(), *SUBMITS["processor"])
+    with app.app_context():
+        assert "could not be queued" in records.get(1).task_log
+
+
+def test_a_step_that_could_not_be_queued_waits_again(make_app: AppFactory) -> None:
+    app = make_app(PLUGIN_FOLDERS=[str(PUBLISHED)])
+    with app.app_context():
+        task = ProcessingTask(task_name="quiz", data={"answers": []})
+        task.save(commit=True)
+        task.add_next_step("http://h/", "http://u/", "answer0", commit=True)
+    answer = path_of(app, "quiz game@v1-2-0.AnswerView", db_id=1)
+    assert_unavailable(app.test_client(), answer, {"answer": "1"})
+    document = app.test_client().get(path_of(app, "tasks-api.TaskView", task_id=1))
+    assert document.get_json()["status"] == "PENDING"
+    assert document.get_json()["execution"]["state"] == "waiting"
+    assert [step["cleared"] for step in document.get_json()["steps"]] == [False]
+
+
+FAILING_VIEWS = """
+    from flask import abort
+    from app_runner.plugin_api import (
+        DB, PluginBase, ProcessingTask, SecurityBlueprint, TASK_DETAILS_CHANGED, UserError
+    )
+    from app_runner.db.models import TaskUpdateSubscription
+    from flask import current_app
+
+    BLP = SecurityBlueprint("fails@1", __name__, description="x")
+
+    def begun():
+        task = ProcessingTask(task_name="x")
+        task.save(commit=True)
+        DB.session.add(TaskUpdateSubscription(task, "http://hook/", "http://task/"))
+        TASK_DETAILS_CHANGED.send(current_app._get_current_object(), task_id=task.id)
+
+    @BLP.route("/raises/")
+    def raises():
+        begun()
+        raise ValueError("/secret/path is wrong")
+
+    @BLP.route("/aborts/")
+    def aborts():
+        begun()
+        abort(409, "not now")
+
+    @BLP.route("/tells/")
+    def tells():
+        begun()
+        raise UserError("Type something else.")
+
+    class Fails(PluginBase):
+        name, version = "fails", "1"
+
+        def get_api_blueprint(self):
+            return BLP
+"""
+
+
+@pytest.mark.parametrize(
+    ("view", "code"), [("raises", 500), ("aborts", 409), ("tells", 422)]
+)
+def test_a_view_that_fails_leaves_no_task_that_waits_for_ever(
+    make_app: AppFactory, plugin_folder: PluginFolder, view: str, code: int
+) -> None:
+    plugin_folder.add("fails.py", FAILING_VIEWS)
+    app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)], BROKER_URL="memory://")
+    answer = app.test_client().get(f"/plugins/fails@1/{view}/")
+    assert "secret" not in str(assert_error(answer, code))
+    assert statuses(app) == ["FAILURE"]
+
+
+@contextmanager
+def locked(app: Flask) -> Iterator[None]:
+    """Hold the write lock of an app's SQLite file from another connection."""
+    path = state_of(app).settings.instance / "app_runner.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_locked_database_is_unavailable_and_then_works_again(
+    make_app: AppFactory,
+) -> None:
+    folders = [str(PUBLISHED), str(VERSIONS)]
+    app = make_app(PLUGIN_FOLDERS=folders, DATABASE_TIMEOUT=1, BROKER_URL="memory://")
+    client = app.test_client()
+    assert client.get("/plugins/").status_code == 200
+    with locked(app):
+        path, data = SUBMITS["chain"]
+        answer = client.post(path, data=data)
+        assert_error(answer, 503)
+        assert answer.headers["Retry-After"]
+        assert client.get("/plugins/").status_code == 200
+        assert client.get("/health/live").status_code == 200
+    assert statuses(app) == []
+    assert client.post(path, data=data).status_code == 303
+
+
+def test_commands_to_a_locked_database_change_nothing(make_app: AppFactory) -> None:
+    app = make_app(DATABASE_TIMEOUT=1)
+    with app.app_context():
+        task_id = records.start("x")
+    path = path_of(app, "tasks-api.TaskView", task_id=task_id)
+    command = {"command": "subscribe", "webhookHref": "http://h/"}
+    with locked(app):
+        assert app.test_client().get(path).status_code == 200  # readers do not wait
+        assert_error(app.test_client().post(path, json=command), 503)
+    with app.app_context():
+        assert records.get(task_id).subscriptions == []
+
+
+def test_a_database_that_vanished_is_unavailable(make_app: AppFactory) -> None:
+    app = make_app(PLUGIN_FOLDERS=[str(VERSIONS)])
+    with app.app_context():
+        DB.engine.dispose()
+    for file in Path(state_of(app).settings.instance).glob("app_runner.db*"):
+        file.unlink()
+    client = app.test_client()
+    assert_unavailable(client, *SUBMITS["processor"])
+    assert_error(client.get(path_of(app, "tasks-api.TaskView", task_id=1)), 503)
+    assert client.get("/plugins/").status_code == 200
+    ready = client.get("/health/ready").get_json()
+    assert ready["checks"]["database"] != "ok"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mariadb"])
+def test_a_database_server_that_is_down_is_unavailable(
+    make_app: AppFactory, scheme: str
+) -> None:
+    app = make_app(
+        tables=False,
+        SQLALCHEMY_DATABASE_URI=f"{scheme}://user:secret@127.0.0.1:1/nothing",
+        PLUGIN_FOLDERS=[str(VERSIONS)],
+    )
+    client = app.test_client()
+    assert_unavailable(client, *SUBMITS["processor"])
+    answer = client.get(path_of(app, "tasks-api.TaskView", task_id=1))
+    assert "secret" not in str(assert_error(answer, 503))
+    assert client.get("/plugins/").status_code == 200
+    assert client.get("/api-spec.json").status_code == 200
+    assert client.get("/health/ready").status_code == 503
