@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -23,13 +23,26 @@ from app_runner.launch.supervisor import LaunchError
 from tests.polling import wait_for
 from tests.processes import Running
 
+NOT_SET = "is not set"
+
 
 def named(kind: str) -> str:
     """Give the URL of a server that the environment names, or skip."""
     variable = f"APP_RUNNER_TEST_{kind.upper()}_URL"
     if not (url := os.environ.get(variable)):
-        pytest.skip(f"{variable} is not set")
+        pytest.skip(f"{variable} {NOT_SET}")
     return url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the summary say in one line per server how many tests lacked it."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if reason.endswith(NOT_SET):
+            report.longrepr = (__file__, 1, reason)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,10 @@ def clean(value: str) -> str:
 
 
 class CleanText(TypeDecorator[str]):
-    """Text that comes from outside: cleaned, and cut at the length of its column."""
+    """Text that comes from outside: cleaned, and cut at the length of its column.
+
+    Exact text (keys) is never cut, since two keys must not become one.
+    """
 
     impl = Text
     cache_ok = True
@@ -68,14 +71,17 @@ class CleanText(TypeDecorator[str]):
             return dialect.type_descriptor(plain)
         if self.length is None:
             return dialect.type_descriptor(mysql.LONGTEXT(charset="utf8mb4"))
-        collation = "utf8mb4_bin" if self.exact else None
+        # The plain utf8mb4_bin takes "key" and "key " for the same.
+        collation = "utf8mb4_nopad_bin" if self.exact else None
         return dialect.type_descriptor(
             mysql.VARCHAR(self.length, charset="utf8mb4", collation=collation)
         )
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Clean and cut."""
-        return None if value is None else clean(value)[: self.length]
+        """Clean and cut; a key that is too long is refused by the database."""
+        if value is None or self.exact:
+            return value if value is None else clean(value)
+        return clean(value)[: self.length]
 
 
 def long_text() -> CleanText:
@@ -106,6 +112,7 @@ class Json(TypeDecorator[Any]):
 
     impl = Text
     cache_ok = True
+    should_evaluate_none = True  # a None that was set is no reason for the default
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         """Use the long text of the dialect."""

@@ -296,33 +296,17 @@ def upgrade():
 
 
 def downgrade():
-    with op.batch_alter_table("task_subscription", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_task_subscription_task_id"))
-
-    op.drop_table("task_subscription")
-    op.drop_table("task_step")
-    with op.batch_alter_table("task_link", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_task_link_task_id"))
-
-    op.drop_table("task_link")
-    with op.batch_alter_table("task_file", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_task_file_task_id"))
-
-    op.drop_table("task_file")
-    op.drop_table("task_attempt")
-    with op.batch_alter_table("virtual_plugin", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_virtual_plugin_parent_id"))
-        batch_op.drop_index(batch_op.f("ix_virtual_plugin_href"))
-
-    op.drop_table("virtual_plugin")
-    with op.batch_alter_table("task", schema=None) as batch_op:
-        batch_op.drop_index("ix_task_state_lease")
-        batch_op.drop_index(batch_op.f("ix_task_started_at"))
-        batch_op.drop_index(batch_op.f("ix_task_plugin"))
-        batch_op.drop_index(batch_op.f("ix_task_owner"))
-        batch_op.drop_index(batch_op.f("ix_task_finished_at"))
-
-    op.drop_table("task")
-    op.drop_table("plugin_state")
-    op.drop_table("data_blob")
-    op.drop_table("catalogue")
+    # Each takes its indexes along; those of foreign keys cannot go first on MariaDB.
+    for name in (
+        "task_subscription",
+        "task_step",
+        "task_link",
+        "task_file",
+        "task_attempt",
+        "virtual_plugin",
+        "task",
+        "plugin_state",
+        "data_blob",
+        "catalogue",
+    ):
+        op.drop_table(name)

@@ -57,7 +57,7 @@ def test_each_error_is_the_runners_own_and_says_what_it_means(
 
 def test_a_setting_error_is_one_line() -> None:
     error = SettingError("NAME", "a file", "it must be\n small", "two\nlines")
-    assert str(error).splitlines() == [
+    assert str(error) == (
         "Setting NAME (from a file) is 'two\\nlines', which is not allowed: "
         "it must be small"
-    ]
+    )

@@ -57,13 +57,13 @@ ANYTHING = st.recursive(
 def test_a_reader_gives_a_value_that_it_takes_again_or_says_what_is_allowed(
     read: Callable[[Any], Any], value: Any
 ) -> None:
+    refusal = ""
     try:
         found = read(value)
     except ValueError as error:
-        assert "\n" not in str(error)
-        assert str(error)
-    else:
-        assert read(found) == found
+        refusal = str(error)
+    assert "\n" not in refusal
+    assert refusal or read(found) == found
 
 
 @given(st.integers(-(10**30), 10**30))
@@ -133,7 +133,7 @@ def test_a_map_that_is_none_is_refused(value: Any) -> None:
     "value", [{"(": "x"}, {"a": 1}, '{"a": null}', {"a": r"\1"}, {"a": r"\g<b>"}]
 )
 def test_a_map_of_something_else_is_refused(value: Any) -> None:
-    with pytest.raises(ValueError, match="expression|must be text"):
+    with pytest.raises(ValueError, match=r"expression|must be text"):
         json_pairs(value)
 
 

@@ -66,10 +66,14 @@ def test_rows_and_ids_of_one_are_unknown_to_the_other(two: tuple[Flask, Flask]) 
 
 
 def test_loading_names_the_app_only_while_it_lasts(app: Flask) -> None:
-    with pytest.raises(LookupError), loading(app) as record:
-        assert LOADING.get() is record
-        assert current_runner.app is app
-        raise LookupError
+    def fail_while_loading() -> None:
+        with loading(app) as record:
+            assert LOADING.get() is record
+            assert current_runner.app is app
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail_while_loading()
     assert LOADING.get() is None
 
 

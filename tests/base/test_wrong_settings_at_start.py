@@ -1,4 +1,4 @@
-"""A wrong setting stops each real command with one line and an exit code that is not 0."""
+"""A wrong setting stops each real command with one line and a failing exit code."""
 
 from __future__ import annotations
 
