@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import marshmallow as ma
 from marshmallow import EXCLUDE, ValidationError, fields
@@ -45,6 +46,14 @@ class MaBaseSchema(ma.Schema):
             partial=partial,
             unknown=unknown,
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Share the fields with the copy.
+
+        flask-smorest copies all that documents an operation several times; a schema does
+        not change once it is built, and copying its fields is a quarter of a start.
+        """
+        return copy(self)
 
     def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
         """Name the field on the wire."""
