@@ -76,5 +76,9 @@ class StepError(RunnerError):
     """A step was added while the one before it still waits for its answer."""
 
 
+class JobExited(RunnerError):
+    """A job called ``sys.exit``, which would have ended its worker."""
+
+
 class LeaseLost(RunnerError):
     """The attempt that speaks no longer holds the task; what it says is refused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from mimetypes import guess_type
 from typing import Any
 
@@ -53,11 +54,16 @@ class Task:
         return self._attempt.number
 
     def progress(self, value: float, total: float = 100, unit: str = "%") -> None:
-        """Tell how far the work is: ``value`` of ``total``, counted in ``unit``."""
+        """Tell how far the work is: ``value`` of ``total``, counted in ``unit``.
+
+        What is not a number (0 of 0, say) is not told.
+        """
+        if not (isfinite(value) and isfinite(total)):
+            return
         self._waiting.update(
-            progress_value=value,
+            progress_value=float(value),
             progress_start=0,
-            progress_target=total,
+            progress_target=float(total),
             progress_unit=unit,
         )
         self._write_sometimes()

@@ -14,6 +14,7 @@ from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, UserError, without_paths
 from app_runner.state import REQUEST_ID, current_runner
 from app_runner.tasks import records, results
+from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.records import Attempt
 
@@ -42,7 +43,8 @@ def run(call: Call, outputs: Sequence[Output], db_id: int, request: Any) -> None
 
 def _attempt(task: Task, attempt: Attempt, call: Call) -> None:
     try:
-        text = call(task, attempt.parameters) or ""
+        with exits_as_errors():
+            text = call(task, attempt.parameters) or ""
         if missing := task.missing_outputs():
             raise UserError(
                 _("The plugin did not save %(names)s.", names=", ".join(missing))

@@ -21,6 +21,7 @@ from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, REQUEST_ID, state_of
 from app_runner.tasks import endings, publication
+from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 
 #: Seconds; a message must be out (or refused) within twice this time.
@@ -40,7 +41,7 @@ class JobTask(Task[Any, Any]):
         app = cast(RunnerCelery, self.app).flask_app
         if has_app_context() and current_app == app:  # called as a function
             return self.run(*args, **kwargs)
-        with job_context(app, self.request):
+        with job_context(app, self.request), exits_as_errors():
             return self.run(*args, **kwargs)
 
 
