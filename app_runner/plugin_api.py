@@ -1,5 +1,11 @@
 """The one module that plugins import."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from requests import Response
+
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.fields import CSVList, EnumField, FileUrl, PluginUrl
 from app_runner.api.parameters import Text
@@ -14,6 +20,7 @@ from app_runner.db.models import (
     TaskLink,
     VirtualPlugin,
 )
+from app_runner.babel import gettext
 from app_runner.errors import UserError
 from app_runner.files.contract import FileStore
 from app_runner.plugins.base import PluginBase, plugin_identifier
@@ -27,6 +34,7 @@ from app_runner.plugins.metadata import (
     PluginMetadata,
     PluginType,
 )
+from app_runner.state import current_runner
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
 from app_runner.tasks.recorder import CELERY
@@ -74,10 +82,24 @@ __all__ = [
     "UserError",
     "VirtualPlugin",
     "add_step",
+    "current_runner",
+    "gettext",
     "open_file",
+    "open_url",
     "plugin_identifier",
     "save_file",
     "save_scratch",
     "save_task_error",
     "save_task_result",
 ]
+
+
+def open_url(url: str, raise_on_error_status: bool = True, **options: Any) -> Response:
+    """Open a URL that a user gave, through the guarded door; use as a context manager.
+
+    Result files of this runner are read without the network. Raises `FetchRefused` for
+    what may not be fetched, and the exceptions of ``requests`` for what fails.
+    """
+    return current_runner.fetcher.open(
+        url, raise_on_error_status=raise_on_error_status, **options
+    )

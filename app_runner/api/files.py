@@ -99,8 +99,13 @@ def _asks_for_part(size: int) -> bool:
 
 
 def content_type(mimetype: str | None) -> str:
-    """Give the type without parameters that browsers guess from."""
-    return _header_safe(mimetype or "") or "application/octet-stream"
+    """Give the type as a header can carry it.
+
+    Plain text gets its encoding, else browsers guess one. Other types stay as they are,
+    because clients compare them as they were declared.
+    """
+    known = _header_safe(mimetype or "") or "application/octet-stream"
+    return f"{known}; charset=utf-8" if known == "text/plain" else known
 
 
 def disposition(file: TaskFile, download: bool) -> str:
