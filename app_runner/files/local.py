@@ -8,16 +8,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from flask import Flask
 
 from app_runner.errors import FileMissing, StoreError
-from app_runner.files.contract import CHUNK, FileStore, check_key
+from app_runner.files.contract import CHUNK, KEY, FileStore, check_key
 from app_runner.state import state_of
 
 #: Suffix of files that are still being written; never a key (keys are checked).
 PART = "~part"
+#: How often a folder may be removed by others while a file is made in it.
+ATTEMPTS = 100
 
 
 class LocalStore(FileStore, name="local_filesystem"):
@@ -43,8 +46,7 @@ class LocalStore(FileStore, name="local_filesystem"):
         path = self._path(key)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")
         with _as_store_error(key):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            target = draft.open("xb")
+            target = _create(draft)
         try:
             size = self._fill(key, target, source)
             with _as_store_error(key):
@@ -72,22 +74,28 @@ class LocalStore(FileStore, name="local_filesystem"):
     def size(self, key: str) -> int:
         """Ask the file system."""
         with _as_store_error(key):
-            return self._path(key).stat().st_size
+            status = self._path(key).stat()
+        if not S_ISREG(status.st_mode):
+            raise FileMissing(f"there is no file {key!r}")
+        return status.st_size
 
     def delete(self, key: str) -> None:
         """Remove the file, and folders that are empty then."""
         path = self._path(key)
         with _as_store_error(key):
             path.unlink(missing_ok=True)
+        root = self.folder.resolve()
         for parent in path.parents:
-            if parent == self.folder or not _remove_if_empty(parent):
+            if parent == root or not _remove_if_empty(parent):
                 break
 
     def keys(self) -> Iterator[str]:
-        """Walk the folder; files that are still being written are left out."""
-        for path in self.folder.rglob("*"):
-            if path.is_file() and not path.name.endswith(PART):
-                yield path.relative_to(self.folder).as_posix()
+        """Walk the folder; what is still being written, or is not ours, is left out."""
+        for folder, _folders, names in os.walk(self.folder):
+            for path in (Path(folder, name) for name in names):
+                key = path.relative_to(self.folder).as_posix()
+                if KEY.fullmatch(key) and not path.is_symlink():
+                    yield key
 
     def free_bytes(self) -> int:
         """Give the bytes that are free on the file system of the store."""
@@ -112,9 +120,28 @@ def _as_store_error(key: str) -> Iterator[None]:
         raise StoreError(f"file {key!r}: {error.strerror or error}") from error
 
 
+def _create(draft: Path) -> BinaryIO:
+    """Open a new file in a folder that others may remove as long as it is empty."""
+    left = ATTEMPTS
+    while True:
+        try:
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            return draft.open("xb")
+        except (
+            FileNotFoundError,
+            FileExistsError,
+        ):  # removed before or after a look at it
+            left -= 1
+            if not left:
+                raise
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself durable (POSIX: the folder has to be synced too)."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return  # the key was deleted right away, and its folder was empty
     try:
         os.fsync(descriptor)
     finally:
