@@ -144,6 +144,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "result_accept_content": ["json"],
         "task_acks_late": True,
+        "task_store_errors_even_if_ignored": True,  # errbacks read them
         "task_publish_retry": False,
         "worker_prefetch_multiplier": 1,
         "worker_concurrency": settings["CONCURRENCY"],

@@ -1,0 +1,154 @@
+"""Jobs on a real worker: how each kind of job ends, and what the user then reads."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.fixtures import JOBS
+from tests.integration.conftest import Runner
+from tests.polling import wait_for
+
+pytestmark = pytest.mark.integration
+REPORT = "report@1/process/"
+
+
+def test_a_processor_gives_its_file(runner: Runner) -> None:
+    task = runner.run(REPORT, word="whales")
+    assert (task["status"], task["log"]) == ("SUCCESS", "wrote about whales")
+    assert task["progress"] == {"start": 0, "target": 3, "value": 3, "unit": "pages"}
+    (output,) = task["outputs"]
+    assert runner.content(output) == b"report about whales"
+    assert re.fullmatch(r".*@.*|.+", task["execution"]["attempts"][0]["worker"])
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [("user", "Choose another word."), ("error", "no such place"), ("exit", "good bye")],
+)
+def test_a_processor_that_fails_says_why(runner: Runner, way: str, said: str) -> None:
+    task = runner.run(REPORT, word="x", fail=way)
+    assert task["status"] == "FAILURE"
+    assert said in task["log"]
+    assert task["outputs"] == []
+    assert task["execution"]["attempt"] == 1
+
+
+def test_links_in_jobs_lead_to_the_host_that_was_asked(runner: Runner) -> None:
+    for host in ("localhost:5005", "127.0.0.1:8080"):
+        url = runner.submit("jobs@1/run/say/", host=host)
+        task = runner.ended(url)
+        assert task["status"] == "SUCCESS"
+        assert task["log"].startswith(f"http://{host}{url} ")
+
+
+@pytest.mark.parametrize(
+    ("name", "log"),
+    [
+        ("nothing", ""),
+        ("retry", "took 3 tries"),
+        ("replace", "http://localhost/tasks/.*"),
+        ("count", "counted"),
+    ],
+)
+def test_chains_that_end_well(runner: Runner, name: str, log: str) -> None:
+    task = runner.run(f"jobs@1/run/{name}/")
+    assert task["status"] == "SUCCESS", task["log"]
+    assert re.fullmatch(log, task["log"])
+
+
+def test_a_job_that_replaces_itself_keeps_its_data_and_file(runner: Runner) -> None:
+    (output,) = runner.run("jobs@1/run/count/")["outputs"]
+    assert json.loads(runner.content(output)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("raise", "this is wrong"),
+        ("number", "must return text or None, not int"),
+        ("retry-in-vain", "never"),
+        ("exit", "tried to end its process (4)"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", "-alone"])
+def test_chains_that_fail_end_their_task_with_the_reason(
+    runner: Runner, name: str, said: str, suffix: str
+) -> None:
+    task = runner.run(f"jobs@1/run/{name}{suffix}/")
+    assert task["status"] == "FAILURE"
+    assert said in task["log"]
+
+
+def test_the_worker_outlives_all_of_that(runner: Runner) -> None:
+    assert runner.worker.process.poll() is None
+    assert runner.run("jobs@1/run/nothing/")["status"] == "SUCCESS"
+
+
+def test_the_log_of_the_worker_names_the_request(runner: Runner) -> None:
+    answer = runner.client.post(
+        f"/plugins/{REPORT}",
+        data={"word": "ids"},
+        headers={"X-Request-ID": "request-of-this-test"},
+    )
+    runner.ended(answer.location)
+    pattern = r"\[request-of-this-test\].*writing about ids"
+    wait_for(lambda: re.search(pattern, runner.worker.printed))
+
+
+def test_a_failure_names_its_request(runner: Runner) -> None:
+    task = runner.run("jobs@1/run/raise/")
+    assert str(JOBS) in task["log"]  # this runner is local: all is shown
+    assert "Traceback" in task["log"]
+
+
+def test_the_published_plugin_of_one_file(runner: Runner) -> None:
+    task = runner.run("greeting@v0-3-0/process/", inputStr="Ada")
+    assert (task["status"], task["log"]) == ("SUCCESS", "result: 'Ada'")
+    (output,) = task["outputs"]
+    assert (output["name"], output["contentType"]) == ("out.txt", "text/plain")
+    assert output["dataType"] == "greeting-output"
+    assert runner.content(output) == b"Hello Ada"
+
+
+def test_the_published_plugin_fails_with_its_reason(runner: Runner) -> None:
+    task = runner.run("greeting@v0-3-0/process/", inputStr="raise")
+    assert task["status"] == "FAILURE"
+    assert "the greeting was asked to fail" in task["log"]
+
+
+def wait_for_step(runner: Runner, task_url: str, step_id: str) -> dict[str, str]:
+    def step() -> dict[str, str] | None:
+        steps = runner.document(task_url).get("steps", [])
+        found = steps and steps[-1]["stepId"] == step_id and not steps[-1]["cleared"]
+        return steps[-1] if found else None
+
+    found = wait_for(step, what=f"{step_id} in {runner.document(task_url)}")
+    assert found is not None
+    return found
+
+
+def test_the_published_plugin_of_several_steps(runner: Runner) -> None:
+    url = runner.submit("quiz%20game@v1-2-0/process/", player="Ada")
+    step = wait_for_step(runner, url, "answer0")
+    assert runner.document(url)["progress"]["value"] == 20
+    form = runner.client.get(step["uiHref"])
+    assert form.status_code == 200
+    assert "6 * 7" in form.text
+    for number, answer in enumerate(("41", "7"), start=1):
+        sent = runner.client.post(step["href"], data={"answer": answer})
+        assert (sent.status_code, sent.location) == (303, url)
+        step = wait_for_step(runner, url, f"answer{number}")
+    runner.client.post(step["href"], data={"answer": "42"})
+    task = runner.ended(url)
+    assert task["status"] == "SUCCESS"
+    assert "41 is wrong\n7 is wrong" in task["log"]
+    assert [s["cleared"] for s in task["steps"]] == [True] * 3
+    (output,) = task["outputs"]
+    assert json.loads(runner.content(output)) == {
+        "player": "Ada",
+        "questions": {"asked": ["6 * 7", "6 * 7 ?", "6 * 7 ?"]},
+        "answers": [41, 7, 42],
+    }
