@@ -72,7 +72,8 @@ class Runner:
         """Give the bytes of an output."""
         answer = self.client.get(output["href"], buffered=True)
         assert answer.status_code == 200, answer.text
-        return answer.data
+        content: bytes = answer.data
+        return content
 
 
 RunnerFactory = Callable[..., Runner]
