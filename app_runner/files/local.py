@@ -130,7 +130,7 @@ def _create(draft: Path) -> BinaryIO:
         except (
             FileNotFoundError,
             FileExistsError,
-        ):  # removed before or after a look at it
+        ):  # removed just now
             left -= 1
             if not left:
                 raise
