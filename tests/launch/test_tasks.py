@@ -20,7 +20,7 @@ def test_the_tasks_are_those_that_are_promised() -> None:
     assert set(TASKS) == {
         *("start", "test", "lint", "demo", "worker", "start-broker", "stop-broker"),
         *("reset-broker", "celery-status", "purge-task-queues", "start-gunicorn"),
-        *("upgrade-db", "bench"),
+        *("upgrade-db", "bench", "doc", "translate"),
     }
 
 
