@@ -103,8 +103,13 @@ class PrivateModules:
 
     def modules(self, name: str) -> list[ModuleType]:
         """Give a loaded module and all that were imported below it."""
-        found = [n for n in sys.modules if n == name or n.startswith(f"{name}.")]
-        return [sys.modules[n] for n in found]
+        found = []
+        for known in reversed(list(sys.modules)):  # what is imported later stands later
+            if known == name or known.startswith(f"{name}."):
+                found.append(sys.modules[known])
+            if known == name:
+                break
+        return found[::-1]
 
     def _free_name(self, stem: str) -> str:
         base = f"{self.prefix}.{stem.replace('.', '_')}"
