@@ -102,6 +102,7 @@ def upgrade():
         ),
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
         batch_op.create_index(
@@ -213,6 +214,7 @@ def upgrade():
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task_file")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("task_file", schema=None) as batch_op:
         batch_op.create_index(

@@ -187,3 +187,11 @@ def test_a_document_changes_whenever_its_task_does(app: Flask) -> None:
     records.succeed(task_id, "end", attempt)
     seen.append(document(app, task_id))
     assert all(one != other for one, other in pairwise(seen))
+
+
+def test_the_id_of_a_deleted_task_is_never_given_again(app: Flask) -> None:
+    first = records.start("x")
+    records.get(first).delete(commit=True)
+    assert records.start("x") > first
+    url = app.url_for("tasks-api.TaskView", task_id=first)
+    assert app.test_client().get(url).status_code == 404

@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app_runner.db.engine import DB, Base
 from app_runner.ids import as_id
 
+#: Table option: SQLite too gives no id of a deleted row to a new one, because who knows
+#: the old URL must not see what belongs to somebody else.
+NEVER_USED_AGAIN = {"sqlite_autoincrement": True}
+
 
 class Row(Base):
     """A row with an integer key."""

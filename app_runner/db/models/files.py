@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app_runner.db.models.base import Row
+from app_runner.db.models.base import NEVER_USED_AGAIN, Row
 from app_runner.db.types import UtcDateTime, key, label, long_text, now
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class TaskFile(Row):
     """A result file or scratch file; ``file_storage_data`` is its key in the store."""
 
     __tablename__ = "task_file"
+    __table_args__ = NEVER_USED_AGAIN
 
     task_id: Mapped[int] = mapped_column(
         ForeignKey("task.id", ondelete="CASCADE"), index=True

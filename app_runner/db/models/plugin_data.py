@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app_runner.db.engine import DB
 from app_runner.db.models.base import Row
-from app_runner.db.types import Json, UtcDateTime, key, label, long_bytes, long_text, now
+from app_runner.db.types import Json, UtcDateTime, key, long_bytes, long_text, now
 
 #: Marks "no default given"; None is a value like any other.
 NO_DEFAULT: Any = ...
@@ -103,8 +103,8 @@ class VirtualPlugin(Row):
     __tablename__ = "virtual_plugin"
 
     parent_id: Mapped[str] = mapped_column(key(255), index=True)
-    name: Mapped[str] = mapped_column(label(255))
-    version: Mapped[str] = mapped_column(label(255))
+    name: Mapped[str] = mapped_column(key(255))
+    version: Mapped[str] = mapped_column(key(255))
     description: Mapped[str] = mapped_column(long_text(), default="")
     tags: Mapped[str] = mapped_column(long_text(), default="")
     href: Mapped[str] = mapped_column(key(700), index=True)

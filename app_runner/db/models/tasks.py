@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, event, inspect
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app_runner.db.engine import DB, RunnerSession
-from app_runner.db.models.base import Row
+from app_runner.db.models.base import NEVER_USED_AGAIN, Row
 from app_runner.db.models.files import SCRATCH, TaskFile
 from app_runner.db.types import Json, UtcDateTime, key, label, long_text, now
 from app_runner.errors import StepError
@@ -28,7 +28,10 @@ class ProcessingTask(Row):
     """
 
     __tablename__ = "task"
-    __table_args__ = (Index("ix_task_state_lease", "state", "lease_expires_at"),)
+    __table_args__ = (
+        Index("ix_task_state_lease", "state", "lease_expires_at"),
+        NEVER_USED_AGAIN,
+    )
 
     task_name: Mapped[str] = mapped_column(label(500))
     plugin: Mapped[str | None] = mapped_column(key(255), index=True)
