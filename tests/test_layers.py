@@ -215,6 +215,17 @@ def test_no_module_keeps_state_of_an_app() -> None:
     assert wrong == []
 
 
+def test_functions_stay_short() -> None:
+    long = [
+        f"{file.relative_to(PROJECT)}:{node.lineno}: {node.name}"
+        for file in sources()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= 50
+    ]
+    assert long == []
+
+
 @pytest.mark.parametrize(
     "file", sources(), ids=lambda file: str(file.relative_to(PACKAGE))
 )

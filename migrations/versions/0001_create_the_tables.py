@@ -122,11 +122,9 @@ def upgrade():
         sa.Column(
             "parent_id", app_runner.db.types.CleanText(255, exact=True), nullable=False
         ),
+        sa.Column("name", app_runner.db.types.CleanText(255, exact=True), nullable=False),
         sa.Column(
-            "name", app_runner.db.types.CleanText(255, exact=False), nullable=False
-        ),
-        sa.Column(
-            "version", app_runner.db.types.CleanText(255, exact=False), nullable=False
+            "version", app_runner.db.types.CleanText(255, exact=True), nullable=False
         ),
         sa.Column(
             "description",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app_runner.config import load_settings
 from app_runner.db import DB
-from app_runner.db.engine import database_url, engine_options
+from app_runner.db.engine import database_url, engine_options, leave_parent_connections
 from app_runner.db.models import ProcessingTask, Step, TaskFile, TaskLink
 from app_runner.errors import SettingError
 from tests.conftest import AppFactory
@@ -119,11 +119,32 @@ def test_rows_of_a_task_go_with_it(stored: Flask) -> None:
         assert DB.session.scalar(select(func.count()).select_from(class_)) == 0
 
 
+def test_the_id_of_a_deleted_row_is_not_given_again(stored: Flask) -> None:
+    """Who knows the signed address of the old one must not see the new one."""
+    first, second = ProcessingTask("first"), ProcessingTask("second")
+    for task in (first, second):
+        task.save(commit=True)
+    known = second.id
+    second.delete(commit=True)
+    later = ProcessingTask("later")
+    later.save(commit=True)
+    assert later.id > known
+
+
 def test_rows_without_their_task_are_refused(stored: Flask) -> None:
     DB.session.add(Step(task_id=99, number=0, step_id="s", href="", ui_href=""))
     with pytest.raises(IntegrityError):
         DB.session.commit()
     DB.session.rollback()
+
+
+def test_a_forked_child_leaves_the_connections_of_its_parent_open(app: Flask) -> None:
+    with app.app_context():
+        parents: Any = DB.session.connection().connection.driver_connection
+        pool = DB.engine.pool
+        leave_parent_connections(app)
+        assert DB.engine.pool is not pool
+        assert parents.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_a_lost_connection_is_replaced(stored: Flask) -> None:

@@ -17,7 +17,13 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app_runner.db import DB
-from app_runner.db.models import DataBlob, PluginState, ProcessingTask, TaskFile
+from app_runner.db.models import (
+    DataBlob,
+    PluginState,
+    ProcessingTask,
+    TaskFile,
+    VirtualPlugin,
+)
 from app_runner.db.types import CleanText, Json, UtcDateTime, clean, dump, now
 from tests.conftest import AppFactory
 
@@ -151,6 +157,21 @@ def test_keys_are_compared_byte_by_byte(stored: Flask) -> None:
     for key in ("key", "Key", "KEY", "kéy", "key "):
         assert PluginState.get_value("plugin", key) == key
     assert PluginState.get_value("PLUGIN", "key", None) is None
+    assert [i.key for i in PluginState.get_all_items_like("plugin", "K%")] == [
+        "KEY",
+        "Key",
+    ]
+
+
+def test_names_of_virtual_plugins_are_compared_byte_by_byte(stored: Flask) -> None:
+    for name in ("one", "One"):
+        VirtualPlugin(parent_id="p", name=name, version="1.0a", href=name).save(
+            commit=True
+        )
+    assert [plugin.href for plugin in VirtualPlugin.get_all_by_name("one")] == ["one"]
+    VirtualPlugin.delete_by_name_and_version("ONE", "1.0a")
+    VirtualPlugin.delete_by_name_and_version("one", "1.0A", commit=True)
+    assert len(VirtualPlugin.get_all()) == 2
 
 
 def test_long_keys_do_not_become_one(stored: Flask) -> None:
