@@ -18,9 +18,14 @@ CREATED, ANSWERED = "created_tasks", "answered_steps"
 WEBHOOK = "app-runner.deliver-webhook"
 
 
-def make_rows_visible() -> None:
-    """Commit what the session still holds back, so that a worker can read it."""
-    if DB.session().in_transaction():
+def make_rows_visible(retried: bool) -> None:
+    """Commit what the session still holds back, so that a worker can read it.
+
+    What a job left undone that is ``retried`` is dropped instead: the next try begins anew.
+    """
+    if retried:
+        DB.session.rollback()
+    elif DB.session().in_transaction():
         DB.session.commit()
 
 

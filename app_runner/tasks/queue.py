@@ -72,7 +72,7 @@ class RunnerCelery(Celery):
         """
         if not has_app_context():
             return self._send(name, *args, **options)
-        publication.make_rows_visible()
+        publication.make_rows_visible(retried=bool(options.get("retries")))
         if name == publication.WEBHOOK:
             return self._send(name, *args, **options)
         try:

@@ -49,6 +49,7 @@ def test_links_in_jobs_lead_to_the_host_that_was_asked(runner: Runner) -> None:
     [
         ("nothing", ""),
         ("retry", "took 3 tries"),
+        ("half", r"found \[\]"),
         ("replace", "http://localhost/tasks/.*"),
         ("count", "counted"),
     ],

@@ -1,0 +1,89 @@
+"""The database goes away while a worker works: its tasks end all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from app_runner.db import DB
+from app_runner.errors import TaskFinished
+from app_runner.tasks import records
+from tests.conftest import AppFactory
+from tests.integration.conftest import RunnerFactory
+from tests.tasks.test_unavailable import locked
+
+pytestmark = pytest.mark.integration
+
+
+def test_jobs_wait_for_a_locked_database(
+    make_runner: RunnerFactory, own_broker: Callable[[], str]
+) -> None:
+    runner = make_runner(BROKER_URL=own_broker(), DATABASE_TIMEOUT=1)
+    os.kill(runner.worker.pid, signal.SIGSTOP)
+    report = runner.submit("report@1/process/", word="patience")
+    chain = runner.submit("jobs@1/run/nothing/")
+    with locked(runner.app):
+        os.kill(runner.worker.pid, signal.SIGCONT)
+        runner.worker.wait_until_printed("database is locked")
+    for task in (report, chain):
+        assert runner.ended(task)["status"] == "SUCCESS"
+    assert runner.document(report)["outputs"]
+
+
+def outcomes_of(app: Flask, act: Callable[[int], str], count: int = 6) -> list[str]:
+    """Do something in as many threads at the same time and give what each got."""
+    barrier, found = threading.Barrier(count), [""] * count
+
+    def work(number: int) -> None:
+        with app.app_context():
+            barrier.wait(10)
+            found[number] = act(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with app.app_context():
+        DB.engine.dispose()
+    return found
+
+
+def test_of_many_who_end_a_task_one_is_heard(
+    make_app: AppFactory, any_database_url: str
+) -> None:
+    app = make_app(SQLALCHEMY_DATABASE_URI=any_database_url)
+    with app.app_context():
+        task_id = records.start("x")
+
+    def end(number: int) -> str:
+        try:
+            records.succeed(task_id, f"by {number}")
+        except TaskFinished:
+            return "late"
+        return f"by {number}"
+
+    found = outcomes_of(app, end)
+    (heard,) = set(found) - {"late"}
+    assert found.count(heard) == 1
+    with app.app_context():
+        assert records.get(task_id).task_log == heard
+
+
+def test_of_many_who_claim_a_task_each_gets_an_attempt_of_its_own(
+    make_app: AppFactory, any_database_url: str
+) -> None:
+    app = make_app(SQLALCHEMY_DATABASE_URI=any_database_url)
+    with app.app_context():
+        task_id = records.start("x")
+
+    def claim(number: int) -> str:
+        attempt = records.claim(task_id, worker=str(number), publication_key=None)
+        return str(attempt and attempt.number)
+
+    assert sorted(outcomes_of(app, claim, count=3)) == ["1", "2", "3"]
