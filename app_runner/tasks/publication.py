@@ -21,7 +21,7 @@ WEBHOOK = "app-runner.deliver-webhook"
 def make_rows_visible(retried: bool) -> None:
     """Commit what the session still holds back, so that a worker can read it.
 
-    What a job left undone that is ``retried`` is dropped instead: the next try begins anew.
+    What a job that is ``retried`` left undone is dropped instead: it begins anew.
     """
     if retried:
         DB.session.rollback()

@@ -26,6 +26,7 @@ def do_all_kinds_of_work(runner: Runner) -> None:
     assert runner.content(greeting["outputs"][0]) == b"Hello Ada"
     assert runner.run("jobs@1/run/count/")["status"] == "SUCCESS"
     assert runner.run("jobs@1/run/retry/")["log"] == "took 3 tries"
+    assert runner.client.get("/plugins/jobs@1/ask/21/").get_json() == {"twice": 42}
     failed = runner.run("jobs@1/run/raise/")
     assert failed["status"] == "FAILURE"
     assert "this is wrong" in failed["log"]

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from tests.api.conftest import assert_error
 from tests.fixtures import JOBS
 from tests.integration.conftest import Runner
 from tests.polling import wait_for
@@ -81,6 +82,12 @@ def test_chains_that_fail_end_their_task_with_the_reason(
     task = runner.run(f"jobs@1/run/{name}{suffix}/")
     assert task["status"] == "FAILURE"
     assert said in task["log"]
+
+
+def test_a_view_can_wait_for_the_result_of_a_job(runner: Runner) -> None:
+    assert runner.client.get("/plugins/jobs@1/ask/21/").get_json() == {"twice": 42}
+    failed = runner.client.get("/plugins/jobs@1/ask/-1/")
+    assert assert_error(failed, 500)
 
 
 def test_the_worker_outlives_all_of_that(runner: Runner) -> None:
