@@ -141,6 +141,7 @@ def test_rows_without_their_task_are_refused(stored: Flask) -> None:
 def test_a_forked_child_leaves_the_connections_of_its_parent_open(app: Flask) -> None:
     with app.app_context():
         parents: Any = DB.session.connection().connection.driver_connection
+        DB.session.remove()  # back into the pool, but open
         pool = DB.engine.pool
         leave_parent_connections(app)
         assert DB.engine.pool is not pool

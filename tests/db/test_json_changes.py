@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -198,6 +200,21 @@ def test_a_deleted_row_with_a_change_is_deleted(task: ProcessingTask) -> None:
     task.data["late"] = 1
     task.delete(commit=True)
     assert ProcessingTask.get_by_id(1) is None
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_objects_are_not_kept_longer_than_their_transaction(
+    end: str,
+) -> None:
+    PluginState.set_value("p", "k", [1], commit=True)
+    item = PluginState.get_item("p", "k")
+    assert item is not None
+    assert item.value == [1]
+    watched = weakref.ref(item)
+    getattr(DB.session, end)()
+    del item
+    gc.collect()
+    assert watched() is None
 
 
 def test_a_value_that_json_cannot_say_writes_nothing(task: ProcessingTask) -> None:
