@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,17 +124,15 @@ FAILING_VIEWS = """
 """
 
 
-@pytest.mark.parametrize(
-    ("view", "code"), [("raises", 500), ("aborts", 409), ("tells", 422)]
-)
 def test_a_view_that_fails_leaves_no_task_that_waits_for_ever(
-    make_app: AppFactory, plugin_folder: PluginFolder, view: str, code: int
+    make_app: AppFactory, plugin_folder: PluginFolder
 ) -> None:
     plugin_folder.add("fails.py", FAILING_VIEWS)
     app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)], BROKER_URL="memory://")
-    answer = app.test_client().get(f"/plugins/fails@1/{view}/")
-    assert "secret" not in str(assert_error(answer, code))
-    assert statuses(app) == ["FAILURE"]
+    for view, code in (("raises", 500), ("aborts", 409), ("tells", 422)):
+        answer = app.test_client().get(f"/plugins/fails@1/{view}/")
+        assert "secret" not in str(assert_error(answer, code))
+    assert statuses(app) == ["FAILURE"] * 3
 
 
 @contextmanager
@@ -152,32 +151,27 @@ def locked(app: Flask) -> Iterator[None]:
 def test_a_locked_database_is_unavailable_and_then_works_again(
     make_app: AppFactory,
 ) -> None:
-    folders = [str(PUBLISHED), str(VERSIONS)]
-    app = make_app(PLUGIN_FOLDERS=folders, DATABASE_TIMEOUT=1, BROKER_URL="memory://")
-    client = app.test_client()
-    assert client.get("/plugins/").status_code == 200
-    with locked(app):
-        path, data = SUBMITS["chain"]
-        answer = client.post(path, data=data)
-        assert_error(answer, 503)
-        assert answer.headers["Retry-After"]
-        assert client.get("/plugins/").status_code == 200
-        assert client.get("/health/live").status_code == 200
-    assert statuses(app) == []
-    assert client.post(path, data=data).status_code == 303
-
-
-def test_commands_to_a_locked_database_change_nothing(make_app: AppFactory) -> None:
-    app = make_app(DATABASE_TIMEOUT=1)
+    app = make_app(
+        PLUGIN_FOLDERS=[str(PUBLISHED)], DATABASE_TIMEOUT=1, BROKER_URL="memory://"
+    )
     with app.app_context():
         task_id = records.start("x")
-    path = path_of(app, "tasks-api.TaskView", task_id=task_id)
-    command = {"command": "subscribe", "webhookHref": "http://h/"}
-    with locked(app):
-        assert app.test_client().get(path).status_code == 200  # readers do not wait
-        assert_error(app.test_client().post(path, json=command), 503)
+    task_url = path_of(app, "tasks-api.TaskView", task_id=task_id)
+    assert app.test_client().get("/plugins/").status_code == 200
+    path, data = SUBMITS["chain"]
+    subscribe = {"command": "subscribe", "webhookHref": "http://h/"}
+    with locked(app), ThreadPoolExecutor() as pool:
+        submitted = pool.submit(app.test_client().post, path, data=data)
+        subscribed = pool.submit(app.test_client().post, task_url, json=subscribe)
+        for read in (task_url, "/plugins/", "/health/live"):  # readers do not wait
+            assert app.test_client().get(read).status_code == 200
+        for answer in (submitted.result(), subscribed.result()):
+            assert_error(answer, 503)
+            assert answer.headers["Retry-After"]
+    assert statuses(app) == ["PENDING"]
     with app.app_context():
         assert records.get(task_id).subscriptions == []
+    assert app.test_client().post(path, data=data).status_code == 303
 
 
 def test_a_database_that_vanished_is_unavailable(make_app: AppFactory) -> None:
