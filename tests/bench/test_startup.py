@@ -40,9 +40,9 @@ def test_a_module_that_imports_another_is_timed_once(
         "import hashlib; hashlib.md5(b'x' * 10**6)\n"
     )
     (tmp_path / "outer.py").write_text(
-        "import time; start = time.perf_counter()\n"
+        "import time; start = time.process_time()\n"
         "import bench_inner\n"
-        "bench_inner.seconds = time.perf_counter() - start\n"
+        "bench_inner.seconds = time.process_time() - start\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     with timed_imports(str(tmp_path)) as watch:
