@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
+from math import isfinite
 from typing import Any, cast
 
 from flask import Flask, current_app, url_for
@@ -70,13 +71,8 @@ def describe(task: ProcessingTask) -> dict[str, Any]:
     document["links"] += [{"type": link.type, "href": link.href} for link in task.links]
     if task.steps:
         document["steps"] = [_step(step) for step in task.steps]
-    if task.progress_value is not None:
-        document["progress"] = {
-            "start": task.progress_start,
-            "target": task.progress_target,
-            "value": task.progress_value,
-            "unit": task.progress_unit,
-        }
+    if (progress := _progress(task)) is not None:
+        document["progress"] = progress
     return document
 
 
@@ -102,6 +98,18 @@ def _output(file: TaskFile) -> dict[str, Any]:
         "contentType": file.mimetype,
         "name": file.file_name,
     }
+
+
+def _progress(task: ProcessingTask) -> dict[str, Any] | None:
+    """Give the progress, unless it is unknown or no number that JSON can say."""
+    numbers = {
+        "start": task.progress_start,
+        "target": task.progress_target,
+        "value": task.progress_value,
+    }
+    if not all(number is not None and isfinite(number) for number in numbers.values()):
+        return None
+    return {**numbers, "unit": task.progress_unit}
 
 
 def _step(step: Step) -> dict[str, Any]:

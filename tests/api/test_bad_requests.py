@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -248,6 +249,22 @@ def test_a_body_that_is_too_large_is_refused(app: Flask, client: FlaskClient) ->
         assert_error(client.post(PROCESS, json={"title": "x" * 3000}), 413)
     finally:
         app.config["MAX_CONTENT_LENGTH"] = limit
+
+
+def test_a_body_of_unknown_length_is_read(client: FlaskClient) -> None:
+    answer = client.post(
+        PROCESS,
+        input_stream=BytesIO(b'{"title": "x", "lines": 1}'),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 303
+
+
+def test_a_submit_without_the_last_slash_is_sent_on(client: FlaskClient) -> None:
+    answer = client.post(PROCESS.rstrip("/"), data={"title": "x", "lines": "1"})
+    assert (answer.status_code, answer.location) == (308, f"http://localhost{PROCESS}")
 
 
 def test_a_redirect_stays_on_this_host(client: FlaskClient) -> None:

@@ -128,7 +128,9 @@ def test_any_form_is_answered(
     client: FlaskClient, quiet: Flask, fields: dict[str, str]
 ) -> None:
     assert_documented(client, client.post(PROCESS, data=fields))
-    assert client.post(PROCESS.replace("process", "ui"), data=fields).status_code == 200
+    form = PROCESS.replace("process", "ui")
+    assert client.post(form, data=fields).status_code == 200
+    assert client.get(form, query_string=fields).status_code == 200
 
 
 @BOUNDED

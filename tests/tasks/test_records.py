@@ -163,6 +163,15 @@ def test_the_end_clears_the_last_step_and_fills_the_progress(app: Flask) -> None
     assert task["progress"]["value"] == task["progress"]["target"]
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
+def test_a_progress_that_is_no_number_is_left_out(
+    app: Flask, value: float | None
+) -> None:
+    task = ProcessingTask(task_name="x", progress_value=value)
+    task.save(commit=True)
+    assert "progress" not in document(app, task.id)
+
+
 def test_data_is_kept_however_deep_it_changes(app: Flask) -> None:
     task = ProcessingTask(task_name="x")
     task.save(commit=True)
