@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 
 from app_runner.plugins import catalogue
 from app_runner.state import current_runner, state_of
@@ -58,7 +58,7 @@ def cached(
 ) -> Document:
     """Give the document ``key``, built anew when the catalogue changed or it is old."""
     cache: dict[tuple[Any, ...], Entry] = current_runner.caches[CACHE]
-    generation = catalogue.generation(current_app._get_current_object())  # type: ignore[attr-defined]
+    generation = catalogue.generation(current_runner.app)
     entry = cache.get(key)
     if entry is None or entry.generation != generation or entry.until < time.monotonic():
         if len(cache) > 1000:  # keys hold host names, which clients choose
