@@ -20,7 +20,7 @@ from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase, check_declaration
 from app_runner.plugins.modules import Candidate, PrivateModules, candidates
 from app_runner.plugins.registry import LoadedPlugin, PluginRegistry, Problem
-from app_runner.state import Loading, loading, state_of
+from app_runner.state import Loading, loading
 
 LOG = logging.getLogger(__name__)
 
@@ -142,8 +142,3 @@ def _is_plugin_class(value: object) -> bool:
         and not value.declared_by_object
         and (bool(value.name) or bool(value.version) or not value.__subclasses__())
     )
-
-
-def init_registry(app: Flask) -> None:
-    """Give ``app`` an empty registry."""
-    state_of(app).registry = PluginRegistry(app)
