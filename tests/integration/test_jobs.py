@@ -84,6 +84,19 @@ def test_chains_that_fail_end_their_task_with_the_reason(
     assert said in task["log"]
 
 
+def test_a_job_whose_process_is_killed_is_tried_again(runner: Runner) -> None:
+    task = runner.run(REPORT, word="luck", fail="kill once")
+    assert task["status"] == "SUCCESS", task["log"]
+    assert [attempt["number"] for attempt in task["execution"]["attempts"]] == [1, 2]
+    assert [output["name"] for output in task["outputs"]] == ["report.txt"]
+
+
+def test_a_chain_whose_process_is_killed_fails(runner: Runner) -> None:
+    task = runner.run("jobs@1/run/kill/")
+    assert task["status"] == "FAILURE"
+    assert "worker was lost" in task["log"]
+
+
 def test_a_view_can_wait_for_the_result_of_a_job(runner: Runner) -> None:
     assert runner.client.get("/plugins/jobs@1/ask/21/").get_json() == {"twice": 42}
     failed = runner.client.get("/plugins/jobs@1/ask/-1/")
