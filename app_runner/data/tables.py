@@ -1,0 +1,311 @@
+"""Entities in CSV (RFC 4180): rows of text below a header of attribute names.
+
+Everything streams: what is in memory does not depend on the length of the table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice, repeat
+from typing import IO, Any, cast
+
+from app_runner.babel import gettext as _
+from app_runner.data.rows import EntityTupleMixin, entity_class
+from app_runner.data.text import MAX_LINE, WholeLines, lines_of, writer_of
+from app_runner.data.unreadable import UnreadableEntities
+
+#: Makes a row out of its values.
+MakeRow = Callable[[Iterable[str]], Any]
+#: Values in the order of the columns.
+Row = Sequence[Any]
+#: Rows that are written at once; more would keep Python's garbage collector busy.
+BLOCK = 256
+
+
+class EveryCellQuoted(csv.Dialect):
+    """The dialect named ``default``: every cell quoted, rows end with CRLF."""
+
+    delimiter = ","
+    quotechar = '"'
+    doublequote = True
+    skipinitialspace = False
+    lineterminator = "\r\n"
+    quoting = csv.QUOTE_ALL
+    strict = True
+
+
+DEFAULT_DIALECT = "default"
+csv.register_dialect(DEFAULT_DIALECT, EveryCellQuoted)
+# What can be written must be readable too; Python's own bound (128 KiB) is below that of
+# a cell with a long text. The bound is one for the whole process, so it only ever grows.
+csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+
+
+class Table:
+    """Reads one table row by row and knows where it is."""
+
+    def __init__(self, pieces: Iterator[str], dialect: str) -> None:
+        """Take the text and the name of a dialect; raises ``ValueError`` for no name."""
+        try:
+            self._dialect = csv.get_dialect(dialect)
+        except csv.Error as error:
+            raise ValueError(f"there is no CSV dialect {dialect!r}") from error
+        self._plain = dialect == DEFAULT_DIALECT
+        self._text = WholeLines(pieces)
+        self._blocks = self._text.blocks()
+        self._block: Iterator[str] = iter(())  # the lines of the block that is read
+        self._waiting: str | None = None  # its next line
+        self._record: list[str] = []  # the lines of the row that is read
+        self._lines_before = 0  # lines before the block that the csv module did not see
+        self._reader = csv.reader(self._lines(), self._dialect, strict=True)
+        self.header: tuple[str, ...] = ()
+
+    def _lines(self) -> Iterator[str]:
+        while True:
+            if self._waiting is None:  # a row goes over the end of a block
+                self._start(self._next_block())
+                if self._waiting is None:
+                    return
+            line, self._waiting = self._waiting, next(self._block, None)
+            self._record.append(line)
+            yield line
+
+    def _start(self, block: str) -> None:
+        self._block = lines_of(block)
+        self._waiting = next(self._block, None)
+
+    def _next_block(self) -> str:
+        try:
+            return next(self._blocks, "")
+        except UnicodeDecodeError as error:
+            self._record.append(self._text.rest)
+            reason = _("There are bytes that are not %(name)s.", name=error.encoding)
+            raise self._fault(reason) from error
+
+    def read_header(self) -> list[str]:
+        """Give the first row, or raise `UnreadableEntities` when there is none."""
+        while (row := self._row()) is not None:
+            if row:
+                self.header = tuple(row)
+                return row
+        raise UnreadableEntities(_("The table is empty: it has no header."), 1)
+
+    def entities(self, make: MakeRow) -> Iterator[Any]:
+        """Give what ``make`` makes of each row; rows without any cell are left out."""
+        width = len(self.header)
+        while True:
+            while self._waiting is not None:  # the csv module is at work on a block
+                row = self._row() or []
+                if len(row) == width:
+                    yield make(row)
+                elif row:
+                    raise self._wrong_width(len(row))
+            self._record.clear()
+            if not (block := self._next_block()):
+                return
+            rows = split_rows(block, width) if self._plain else None
+            if rows is None:
+                self._start(block)
+            else:
+                self._lines_before += block.count("\n")
+                yield from map(make, rows)
+
+    def _row(self) -> list[str] | None:
+        """Give the next row by the csv module, None at the end."""
+        self._record.clear()
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            raise self._fault(_reason(error)) from error
+
+    def _wrong_width(self, width: int) -> UnreadableEntities:
+        wanted = len(self.header)
+        reason = _(
+            "The row has %(given)s cells, the header has %(wanted)s.",
+            given=width,
+            wanted=wanted,
+        )
+        return self._error(reason, self._first_line, min(width, wanted) + 1)
+
+    def _fault(self, reason: str) -> UnreadableEntities:
+        line, column = place_of_fault("".join(self._record), self._dialect)
+        return self._error(reason, self._first_line + line, column)
+
+    @property
+    def _first_line(self) -> int:
+        # what was read of a line that cannot be decoded is not counted by the reader
+        whole = sum(1 for line in self._record if line is not self._text.rest)
+        return self._lines_before + self._reader.line_num - whole + 1
+
+    def _error(self, reason: str, line: int, column: int) -> UnreadableEntities:
+        names = self.header
+        name = names[column - 1] if column <= len(names) else None
+        return UnreadableEntities(reason, line, column, name)
+
+
+def split_rows(block: str, width: int) -> Iterator[list[str]] | None:
+    """Split whole lines where that is sure to be right and all rows have ``width`` cells.
+
+    Gives None for everything else. This is several times as fast as the csv module.
+    """
+    quotes = block.count('"')
+    if quotes and block.startswith('"') and block.endswith('"\r\n'):
+        lines, between = block[1:-3].split('"\r\n"'), '","'
+    elif not quotes and width > 1:  # a lone empty cell would look like an empty line
+        end = "\r\n" if block.endswith("\r\n") else "\n"
+        lines, between = block.removesuffix(end).split(end), ","
+        if block.count("\r") != (len(lines) if end == "\r\n" else 0):
+            return None
+    else:
+        return None
+    # when all quotes stand between cells or around them, none is part of a cell
+    sure = quotes in (0, 2 * width * len(lines))
+    if not sure or set(map(str.count, lines, repeat(between))) != {width - 1}:
+        return None
+    # one by one: many lists at a time would keep Python's garbage collector busy
+    return map(str.split, lines, repeat(between))
+
+
+def _reason(error: csv.Error) -> str:
+    said = str(error)
+    if "unexpected end" in said:
+        return _("A quote is opened and never closed.")
+    if "expected after" in said:
+        return _("There is text after a closing quote.")
+    if "larger than" in said:
+        return _("The cell is too long, or its quote is never closed.")
+    return _("This is not CSV (%(error)s).", error=said)
+
+
+def place_of_fault(text: str, dialect: Any) -> tuple[int, int]:
+    """Find the cell in which reading ``text`` (one row) fails, or ends.
+
+    Gives the lines before it and the number of its column, from 1.
+    """
+    quote, line, column, opened, inside = dialect.quotechar, 0, 1, 0, False
+    at_start, closed = True, False
+    for character in text:
+        if inside:
+            inside, closed = character != quote, character == quote
+        elif character == quote and (at_start or closed):
+            inside, opened = True, line if at_start else opened
+        elif character == dialect.delimiter:
+            column, at_start, closed = column + 1, True, False
+            continue
+        elif closed and character not in "\r\n":
+            return line, column
+        line += character == "\n"
+        at_start = at_start and dialect.skipinitialspace and character == " "
+    return (opened if inside else line), column
+
+
+def load_table(
+    pieces: Iterator[str],
+    dialect: str = DEFAULT_DIALECT,
+    make: MakeRow | None = None,
+    process_header: Callable[[list[str]], Iterable[str]] | None = None,
+) -> Iterator[Any]:
+    """Give the entities of a table, whose values are all text.
+
+    Without ``make`` they are of the class `entity_class` gives for the header, which
+    ``process_header`` may change before. Raises `UnreadableEntities`.
+    """
+    table = Table(pieces, dialect)
+    header = table.read_header()
+    if process_header is not None:
+        table.header = tuple(process_header(header))
+        if len(table.header) != len(header):
+            raise ValueError("a processed header must have as many names as the header")
+    # a row has as many values as the header, so `_make` need not count again
+    default = partial(tuple.__new__, entity_class(table.header))
+    yield from table.entities(make or default)
+
+
+def save_table(
+    entities: Iterable[Any],
+    target: IO[Any],
+    attributes: Sequence[str],
+    dialect: str = DEFAULT_DIALECT,
+    tuple_: Callable[..., Any] | None = None,
+) -> None:
+    """Write a header and a row per entity.
+
+    Dicts may lack attributes, their cells are empty. Raises ``ValueError`` for an
+    attribute that has no column, and for a tuple with too many or too few values.
+    """
+    write, header = writer_of(target), tuple(attributes)
+    width, plain = len(header), dialect == DEFAULT_DIALECT
+    rows = chain([header], map(_row_of(header, tuple_), entities))
+    while block := list(islice(rows, BLOCK)):
+        if set(map(len, block)) != {width}:
+            wrong = next(row for row in block if len(row) != width)
+            raise ValueError(f"{wrong!r} does not have {width} values, one per column")
+        write((plain and _joined(block)) or _written(block, dialect))
+
+
+def _joined(rows: list[Row]) -> str:
+    """Quote and join cells that are all text without quotes; give "" for others.
+
+    Joining is several times as fast as the csv module, and most tables are of this kind.
+    """
+    try:
+        text = '"\r\n"'.join(['","'.join(row) for row in rows])
+    except TypeError:
+        return ""
+    around = 2 * len(rows) * len(rows[0])
+    return f'"{text}"\r\n' if text.count('"') == around - 2 else ""
+
+
+def _written(rows: list[Row], dialect: str) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, dialect).writerows(rows)
+    return text.getvalue()
+
+
+def _row_of(
+    attributes: tuple[str, ...], tuple_: Callable[..., Any] | None
+) -> Callable[[Any], Row]:
+    """Give a function that makes a row of an entity, whatever it is."""
+    columns = frozenset(attributes)
+    fitting: type | None = None  # whose attributes are the columns, in their order
+
+    def of_mapping(entity: Mapping[str, Any]) -> Row:
+        if tuple_ is not None:
+            return tuple_(**entity)  # type: ignore[no-any-return]
+        if not entity.keys() <= columns:
+            raise _no_column(entity.keys() - columns)
+        return [entity.get(name, "") for name in attributes]
+
+    def row(entity: Any) -> Row:
+        nonlocal fitting
+        if type(entity) is fitting:
+            return cast(Row, entity)
+        if isinstance(entity, tuple):
+            names = _names_of(entity)
+            if names in (None, attributes):
+                fitting = type(entity)
+                return entity
+            by_name = isinstance(entity, EntityTupleMixin) or columns == frozenset(names)
+            return (
+                of_mapping(dict(zip(names, entity, strict=True))) if by_name else entity
+            )
+        if isinstance(entity, Mapping):
+            return of_mapping(entity)
+        if isinstance(entity, list):
+            return entity
+        raise TypeError(f"a {type(entity).__name__} is no entity")
+
+    return row
+
+
+def _names_of(entity: tuple[Any, ...]) -> Any:
+    names = getattr(entity, "entity_attributes", None)
+    return getattr(entity, "_fields", None) if names is None else names
+
+
+def _no_column(names: Iterable[str]) -> ValueError:
+    shown = ", ".join(sorted(map(repr, names)))
+    return ValueError(f"{shown}: not among the attributes that are columns")
