@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hmac
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
-from flask import Response, abort, request
+from flask import Response, abort, redirect, request
 from flask.views import MethodView
 from marshmallow import EXCLUDE, fields
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -16,6 +16,7 @@ from werkzeug.wsgi import wrap_file
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.schemas import MaBaseSchema
+from app_runner.api.task_document import link_of
 from app_runner.db.models import TaskFile
 from app_runner.files.contract import CHUNK
 from app_runner.state import current_runner
@@ -54,6 +55,8 @@ class FileView(MethodView):
         tag = query["file_id"].encode()
         if file is None or not hmac.compare_digest(file.security_tag.encode(), tag):
             abort(HTTPStatus.NOT_FOUND)
+        if (link := link_of(file)) is not None:
+            return cast(Response, redirect(link))
         return file_response(file, download=query["download"])
 
 

@@ -43,7 +43,7 @@ def own_files(app: Flask) -> Resolver:
     return resolve
 
 
-def _content(app: Flask, file_id: int, tag: str) -> LocalContent:
+def _content(app: Flask, file_id: int, tag: str) -> LocalContent | None:
     with app.app_context():
         file = TaskFile.get_by_id(file_id)
         if file is None or not hmac.compare_digest(
@@ -51,6 +51,8 @@ def _content(app: Flask, file_id: int, tag: str) -> LocalContent:
         ):
             return LocalContent(_nothing(), status=404)
         store = state_of(app).stores[file.storage_provider]
+        if not store.holds_bytes:
+            return None  # a link: where it leads to is checked like any other URL
         headers = {
             "Content-Type": content_type(file.mimetype),
             "Content-Disposition": disposition(file, download=True),

@@ -82,13 +82,24 @@ def task_url(task_id: int) -> str:
 
 
 def file_url(file: TaskFile) -> str:
-    """Give the absolute URL of a file's bytes, which is also the right to read them."""
-    return url_for(
+    """Give the absolute URL of a file's bytes, which is also the right to read them.
+
+    For a link it is the URL that the link leads to.
+    """
+    return link_of(file) or url_for(
         "files-api.FileView",
         file_id=file.id,
         **{"file-id": file.security_tag},
         _external=True,
     )
+
+
+def link_of(file: TaskFile) -> str | None:
+    """Give the URL elsewhere when the file is only a link, else None."""
+    stores, name = current_runner.stores, file.storage_provider
+    if name not in stores or stores[name].holds_bytes:
+        return None
+    return stores[name].url(file.file_storage_data)
 
 
 def _output(file: TaskFile) -> dict[str, Any]:

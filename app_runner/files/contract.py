@@ -33,6 +33,8 @@ class FileStore(ABC):
     """Keeps bytes under keys; subclasses are named: ``class X(FileStore, name="x")``."""
 
     name: ClassVar[str] = ""
+    #: False for a store of links: clients are given ``url(key)``, not a URL of ours.
+    holds_bytes: ClassVar[bool] = True
 
     def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:
         """Take the name under which settings and rows speak of the store."""
@@ -56,6 +58,14 @@ class FileStore(ABC):
         The key appears whole or not at all, and replaces what was there. Raises
         `StoreError` (full, unreachable, not a key); errors of ``source`` pass through.
         """
+
+    def keep(self, key: str, source: BinaryIO) -> tuple[str, int | None]:
+        """Store ``source`` and give its key and its number of bytes (None: unknown).
+
+        The key is the one given, except in a store that finds content by keys of its
+        own. Raises what `write` raises.
+        """
+        return key, self.write(key, source)
 
     @abstractmethod
     def open(self, key: str) -> BinaryIO:

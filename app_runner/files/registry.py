@@ -8,11 +8,12 @@ from flask import Flask
 
 from app_runner.errors import SettingError, UnknownStore
 from app_runner.files.contract import FileStore
+from app_runner.files.links import LinkStore
 from app_runner.files.local import LocalStore
 from app_runner.files.memory import MemoryStore
 from app_runner.state import state_of
 
-BUILT_IN: tuple[type[FileStore], ...] = (LocalStore, MemoryStore)
+BUILT_IN: tuple[type[FileStore], ...] = (LocalStore, MemoryStore, LinkStore)
 
 
 class StoreRegistry:

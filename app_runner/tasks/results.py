@@ -41,7 +41,7 @@ def write(
     target = current_runner.stores[store]
     key = f"{task_id}/{attempt or 0}/{secrets.token_hex(16)}"
     with as_binary(content) as source:
-        size = target.write(key, source)
+        key, size = target.keep(key, source)
     return {
         "storage_provider": target.name,
         "file_storage_data": key,
