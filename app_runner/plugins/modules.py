@@ -41,9 +41,9 @@ class Candidate:
 def candidates(folder: Path) -> Iterator[Candidate]:
     """Give what may be a plugin in ``folder``, sorted by name; raises ``OSError``.
 
-    A folder that is a package itself is one candidate.
+    A folder that is a package itself is one candidate, and so is a single file.
     """
-    if (folder / "__init__.py").is_file():
+    if (folder / "__init__.py").is_file() or folder.is_file():
         yield Candidate(folder)
         return
     for path in sorted(folder.iterdir()):
