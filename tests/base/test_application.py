@@ -26,8 +26,8 @@ def status(app: Flask, host: str, **headers: str) -> int:
     "host",
     ["localhost", "localhost:5005", "LOCALHOST", "127.0.0.1:1", "[::1]", "[::1]:5005"],
 )
-def test_loopback_names_are_answered(app: Flask, host: str) -> None:
-    assert status(app, host) == 200
+def test_loopback_names_are_answered(shared_app: Flask, host: str) -> None:
+    assert status(shared_app, host) == 200
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_loopback_names_are_answered(app: Flask, host: str) -> None:
         " ",
     ],
 )
-def test_foreign_names_are_refused(app: Flask, host: str) -> None:
-    answer = app.test_client().get(LIVE, headers={"Host": host})
+def test_foreign_names_are_refused(shared_app: Flask, host: str) -> None:
+    answer = shared_app.test_client().get(LIVE, headers={"Host": host})
     assert answer.status_code == 400
     assert answer.json is not None
     assert answer.json["status"] == "Bad Request"
@@ -115,19 +115,19 @@ def test_a_proxy_does_not_open_foreign_hosts(make_app: AppFactory) -> None:
     assert status(app, "localhost", **{"X-Forwarded-Host": "evil.example"}) == 400
 
 
-def test_links_of_a_request_have_its_host(app: Flask) -> None:
-    with app.test_request_context("/", base_url="http://localhost:7/"):
-        assert base_url(app) == "http://localhost:7/"
+def test_links_of_a_request_have_its_host(shared_app: Flask) -> None:
+    with shared_app.test_request_context("/", base_url="http://localhost:7/"):
+        assert base_url(shared_app) == "http://localhost:7/"
         assert url_for("health.live", _external=True) == "http://localhost:7/health/live"
 
 
-def test_links_of_a_job_begin_with_the_base_of_its_submit(app: Flask) -> None:
+def test_links_of_a_job_begin_with_the_base_of_its_submit(shared_app: Flask) -> None:
     token = BASE_URL.set("https://runner.example.org:8443/below/")
     try:
-        with app.app_context():
+        with shared_app.app_context():
             link = url_for("health.live", _external=True)
             assert link == "https://runner.example.org:8443/below/health/live"
-            assert base_url(app) == BASE_URL.get()
+            assert base_url(shared_app) == BASE_URL.get()
     finally:
         BASE_URL.reset(token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from flask_babel import get_locale
 
 from app_runner import babel
 from app_runner.babel import gettext, lazy_gettext
-from tests.conftest import AppFactory
+from tests.conftest import close, new_app
 
 CATALOGUE = """
 msgid ""
@@ -24,18 +25,20 @@ msgstr "Guten Tag, %(name)s"
 GREETING = lazy_gettext("Good day, %(name)s", name="Ada")
 
 
-@pytest.fixture
-def german(
-    make_app: AppFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Flask:
-    folder = tmp_path / "translations" / "de" / "LC_MESSAGES"
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    place = tmp_path_factory.mktemp("german")
+    folder = place / "translations" / "de" / "LC_MESSAGES"
     folder.mkdir(parents=True)
     (folder / "messages.po").write_text(CATALOGUE)
     pybabel = Path(sys.executable).with_name("pybabel")
-    compiled = ["compile", "--directory", str(tmp_path / "translations")]
+    compiled = ["compile", "--directory", str(place / "translations")]
     subprocess.run([str(pybabel), *compiled], check=True, capture_output=True)
-    monkeypatch.setattr(babel, "TRANSLATIONS", tmp_path / "translations")
-    return make_app()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(babel, "TRANSLATIONS", place / "translations")
+        app = new_app(place)
+    yield app
+    close(app)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_outside_a_request_texts_are_english(german: Flask) -> None:
         assert gettext("Good day, %(name)s", name="Ada") == "Good day, Ada"
 
 
-def test_english_is_always_there(app: Flask) -> None:
-    with app.test_request_context(headers={"Accept-Language": "en-GB"}):
-        assert "en" in app.config["LANGUAGES"]
+def test_english_is_always_there(shared_app: Flask) -> None:
+    with shared_app.test_request_context(headers={"Accept-Language": "en-GB"}):
+        assert "en" in shared_app.config["LANGUAGES"]
         assert str(get_locale()) == "en"

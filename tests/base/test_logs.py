@@ -71,6 +71,11 @@ def test_many_apps_add_one_handler(make_app: AppFactory) -> None:
     assert sum(isinstance(handler, RunnerHandler) for handler in handlers) == 1
 
 
+@pytest.fixture
+def client(shared_app: Flask) -> FlaskClient:
+    return shared_app.test_client()
+
+
 @pytest.mark.parametrize("given", ["abc.DEF-1_2", "x" * 64])
 def test_the_id_that_a_client_sends_is_taken(client: FlaskClient, given: str) -> None:
     response = client.get("/health/live", headers={"X-Request-ID": given})

@@ -65,11 +65,11 @@ def test_rows_and_ids_of_one_are_unknown_to_the_other(two: tuple[Flask, Flask]) 
     assert state_of(other).ids.verify("task", signed) is None
 
 
-def test_loading_names_the_app_only_while_it_lasts(app: Flask) -> None:
+def test_loading_names_the_app_only_while_it_lasts(shared_app: Flask) -> None:
     def fail_while_loading() -> None:
-        with loading(app) as record:
+        with loading(shared_app) as record:
             assert LOADING.get() is record
-            assert current_runner.app is app
+            assert current_runner.app is shared_app
             raise LookupError
 
     with pytest.raises(LookupError):

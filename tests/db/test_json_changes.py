@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -213,7 +212,6 @@ def test_objects_are_not_kept_longer_than_their_transaction(
     watched = weakref.ref(item)
     getattr(DB.session, end)()
     del item
-    gc.collect()
     assert watched() is None
 
 

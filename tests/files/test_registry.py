@@ -35,9 +35,9 @@ class Drawer(MemoryStore, name="drawer"):
     pass
 
 
-def test_the_built_in_stores_are_there(app: Flask) -> None:
-    stores = state_of(app).stores
-    assert set(stores) == {"local_filesystem", "memory"}
+def test_the_built_in_stores_are_there(shared_app: Flask) -> None:
+    stores = state_of(shared_app).stores
+    assert {"local_filesystem", "memory", "url_file_store"} <= set(stores)
     assert stores.default is stores["local_filesystem"] is stores[None] is stores[""]
 
 
@@ -46,9 +46,9 @@ def test_the_default_is_a_setting(make_app: AppFactory) -> None:
     assert stores.default is stores["memory"]
 
 
-def test_an_unknown_store_is_told_with_the_known_ones(app: Flask) -> None:
+def test_an_unknown_store_is_told_with_the_known_ones(shared_app: Flask) -> None:
     with pytest.raises(UnknownStore, match=r"'s3'.*local_filesystem, memory"):
-        state_of(app).stores["s3"]
+        state_of(shared_app).stores["s3"]
 
 
 def test_a_store_has_a_name_of_its_own() -> None:
