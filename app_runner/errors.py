@@ -7,7 +7,7 @@ import re
 from click import ClickException
 
 #: The folders of an absolute path, which mean nothing to users of a runner elsewhere.
-FOLDERS = re.compile(r"(?<![\w:/.])(?:/[\w.@+~-]+)*/(?=[\w.@+~-])")
+FOLDERS = re.compile(r"(?<![\w:/.…])(?:/[\w.@+~-]+)*/(?=[\w.@+~-])")
 
 
 def without_paths(text: str) -> str:
@@ -62,6 +62,14 @@ class UnknownStore(StoreError):
 
 class PluginLoadError(RunnerError):
     """A plugin, or a part of it, cannot be used; the text becomes its problem."""
+
+
+class SourceError(PluginLoadError):
+    """A git source cannot be read, fetched or loaded; no text of it has credentials."""
+
+
+class RequirementError(PluginLoadError):
+    """What a plugin requires cannot be read, resolved or installed."""
 
 
 class TaskNotFound(RunnerError):
