@@ -60,8 +60,9 @@ def init_app(app: Flask) -> None:
 
 
 def check_default(app: Flask) -> None:
-    """Stop the start when the default store does not exist; plugins may have added it."""
-    stores = state_of(app).stores
-    if (name := state_of(app).settings["DEFAULT_FILE_STORE"]) not in stores:
-        allowed = f"it must be one of {', '.join(sorted(stores))}"
+    """Stop the start when the default store cannot be one; plugins may have added it."""
+    stores, name = state_of(app).stores, state_of(app).settings["DEFAULT_FILE_STORE"]
+    usable = sorted(store for store in stores if stores[store].holds_bytes)
+    if name not in usable:
+        allowed = f"it must be one of {', '.join(usable)}"
         raise SettingError("DEFAULT_FILE_STORE", "all settings", allowed, name)
