@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -46,11 +47,16 @@ def test_the_password_of_a_database_is_not_told(tmp_path: Path) -> None:
     assert "s3cret" not in str(raised.value)
 
 
+def start(command: str, folder: Path, **wrong: str) -> CompletedProcess[str]:
+    """Run a command in a folder where nothing else is wrong."""
+    own = {"APP_RUNNER_INSTANCE_FOLDER": str(folder), "PLUGIN_FOLDERS": str(folder)}
+    return run_program(*COMMANDS[command], settings={**own, **wrong})
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_says_it_in_one_line(tmp_path: Path, command: str) -> None:
-    settings = {"APP_RUNNER_INSTANCE_FOLDER": str(tmp_path), "CONCURRENCY": "many"}
-    ended = run_program(*COMMANDS[command], settings=settings)
+    ended = start(command, tmp_path, CONCURRENCY="many")
     said = [
         line for line in (ended.stdout + ended.stderr).splitlines() if "Setting" in line
     ]
@@ -63,7 +69,6 @@ def test_each_command_says_it_in_one_line(tmp_path: Path, command: str) -> None:
 @pytest.mark.integration
 @pytest.mark.parametrize("command", ["flask", "celery"])
 def test_nothing_else_is_printed(tmp_path: Path, command: str) -> None:
-    settings = {"APP_RUNNER_INSTANCE_FOLDER": str(tmp_path), "DEFAULT_FILE_STORE": "no"}
-    ended = run_program(*COMMANDS[command], settings=settings)
+    ended = start(command, tmp_path, DEFAULT_FILE_STORE="no")
     assert len((ended.stdout + ended.stderr).strip().splitlines()) == 1
     assert ended.returncode != 0
