@@ -68,10 +68,13 @@ def engine_options(url: str, timeout: float) -> dict[str, Any]:
     if name == "sqlite":
         return {"connect_args": {"timeout": timeout}}
     options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": timeout}
-    options["connect_args"] = {"connect_timeout": int(timeout)}
+    bounds: dict[str, Any] = {"connect_timeout": int(timeout)}
     if name in ("mysql", "mariadb"):
         options["isolation_level"] = "READ COMMITTED"
-    return options
+        bounds["init_command"] = f"SET SESSION innodb_lock_wait_timeout={int(timeout)}"
+    elif "options" not in make_url(url).query:  # the operator's own win
+        bounds["options"] = f"-c lock_timeout={int(timeout * 1000)}"  # milliseconds
+    return {**options, "connect_args": bounds}
 
 
 @event.listens_for(Engine, "connect")
