@@ -46,7 +46,9 @@ def _row(fullname: str) -> dict[str, str] | None:
     return TABLE.get(rest) if package == OLD_PACKAGE else None
 
 
-def install() -> None:
-    """Put the finder first on the meta path, once per process."""
-    if not any(isinstance(finder, OldNames) for finder in sys.meta_path):
-        sys.meta_path.insert(0, OldNames())
+def install() -> bool:
+    """Put the finder first on the meta path; tells whether it was not there yet."""
+    if any(isinstance(finder, OldNames) for finder in sys.meta_path):
+        return False
+    sys.meta_path.insert(0, OldNames())
+    return True

@@ -11,6 +11,9 @@ _METADATA = "app_runner.plugins.metadata"
 _SCHEMAS = "app_runner.api.plugin_schemas"
 _MODELS = "app_runner.db.models"
 _FACADES = "app_runner.compat.facades"
+_OLD_FIELDS = "app_runner.compat.fields"
+_ENTITIES = "app_runner.data.entities"
+_REGISTRY = "app_runner.tasks.plugin_registry"
 
 
 def _all(module: str, *names: str) -> dict[str, str]:
@@ -20,14 +23,14 @@ def _all(module: str, *names: str) -> dict[str, str]:
 TABLE: dict[str, dict[str, str]] = {
     "": {},
     "api": {
-        "EnumField": "app_runner.api.fields:EnumField",
+        "EnumField": f"{_OLD_FIELDS}:EnumField",
         "MaBaseSchema": "app_runner.api.schemas:MaBaseSchema",
     },
-    "api.extra_fields": _all("app_runner.api.fields", "EnumField", "CSVList"),
+    "api.extra_fields": _all(_OLD_FIELDS, "EnumField", "CSVList"),
     "api.util": {
         "SecurityBlueprint": "app_runner.api.blueprint:SecurityBlueprint",
         **_all("app_runner.api.schemas", "MaBaseSchema", "FrontendFormBaseSchema"),
-        **_all("app_runner.api.fields", "FileUrl", "PluginUrl"),
+        **_all(_OLD_FIELDS, "FileUrl", "PluginUrl"),
     },
     "api.plugin_schemas": {
         **_all(
@@ -56,13 +59,60 @@ TABLE: dict[str, dict[str, str]] = {
         "TaskUpdateSubscription",
         "Step",
     ),
-    "db.models.virtual_plugins": _all(
-        _MODELS, "PluginState", "DataBlob", "VirtualPlugin"
-    ),
-    "requests": {
-        **_all(_FACADES, "open_url", "retrieve_filename", "get_mimetype"),
-        **_all(_FACADES, "retrieve_data_type", "retrieve_attribute_metadata_url"),
+    "db.models.virtual_plugins": {
+        **_all(_MODELS, "PluginState", "DataBlob", "VirtualPlugin"),
+        **_all(
+            "app_runner.db.signals", "VIRTUAL_PLUGIN_CREATED", "VIRTUAL_PLUGIN_REMOVED"
+        ),
     },
+    "plugin_utils": {},
+    "plugin_utils.attributes": _all(
+        "app_runner.data.attributes",
+        "AttributeMetadata",
+        "dict_deserializer",
+        "dict_serializer",
+        "parse_attribute_metadata",
+        "tuple_deserializer",
+        "tuple_serializer",
+    ),
+    "plugin_utils.entity_marshalling": _all(
+        _ENTITIES,
+        "ArrayEntity",
+        "EntityTupleMixin",
+        "array_to_entity",
+        "ensure_array",
+        "ensure_dict",
+        "load_entities",
+        "save_entities",
+    ),
+    "plugin_utils.execution_utils": _all(_FACADES, "parse_execution_options"),
+    "plugin_utils.interop": {
+        **_all(
+            "app_runner.tasks.interop",
+            "call_plugin_endpoint",
+            "get_plugin_endpoint",
+            "get_task_result_no_wait",
+        ),
+        **_all(
+            "app_runner.tasks.monitors",
+            "monitor_external_substep",
+            "monitor_result",
+            "subscribe",
+        ),
+    },
+    "plugin_utils.zip_utils": _all(_FACADES, "get_files_from_zip_url"),
+    "registry_client": _all(_REGISTRY, "PLUGIN_REGISTRY_CLIENT"),
+    "registry_client.client": _all(_REGISTRY, "PluginRegistryClient"),
+    "requests": _all(
+        _FACADES,
+        "get_mimetype",
+        "open_url",
+        "open_url_as_file_like",
+        "open_url_as_file_like_simple",
+        "retrieve_attribute_metadata_url",
+        "retrieve_data_type",
+        "retrieve_filename",
+    ),
     "storage": {
         "STORE": f"{_FACADES}:STORE",
         "FileStore": "app_runner.files.contract:FileStore",
@@ -79,6 +129,7 @@ TABLE: dict[str, dict[str, str]] = {
         ),
     },
     "util": {},
+    "util.logging": _all(_FACADES, "redact_log_data"),
     "util.plugins": {
         "QHAnaPluginBase": "app_runner.plugins.base:PluginBase",
         "plugin_identifier": "app_runner.plugins.base:plugin_identifier",

@@ -13,12 +13,14 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 PREFIX = "runner_plugins"
 #: Files that stand beside plugins but are none.
-NOT_PLUGINS = re.compile(r"[._].*|setup|conftest|test_.*|.*_test")
+NOT_PLUGINS = re.compile(r"[._].*|setup|conftest|tests?|test_.*|.*_test")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ def _may_declare(path: Path) -> bool:
 class PrivateModules:
     """The modules of one app's plugins: all below one package of its own."""
 
+    #: Runs the first file of each plugin; the assembly puts one here that knows styles.
+    source_loader: ClassVar[type[SourceFileLoader]] = SourceFileLoader
+
     def __init__(self) -> None:
         """Take the first prefix that no other app of this process uses."""
         self.prefix, number = PREFIX, 1
@@ -81,7 +86,10 @@ class PrivateModules:
         name = self._free_name(candidate.stem)
         places = [str(candidate.path)] if candidate.path.is_dir() else None
         spec = importlib.util.spec_from_file_location(
-            name, candidate.file, submodule_search_locations=places
+            name,
+            candidate.file,
+            loader=self.source_loader(name, str(candidate.file)),
+            submodule_search_locations=places,
         )
         if spec is None or spec.loader is None:
             raise ImportError(f"{candidate.file} cannot be imported")
