@@ -148,7 +148,18 @@ SETTINGS: tuple[Setting, ...] = (
         "PLUGIN_FOLDERS", ("plugins",), paths, "Folders of plugins, separated by `:`."
     ),
     Setting(
-        "GIT_PLUGINS", (), lines, "Git sources of plugins, one a line (not yet read)."
+        "GIT_PLUGINS",
+        (),
+        lines,
+        "Git sources of plugins, one a line: git+<url>[@ref][#subdirectory=folder].",
+        secret=True,  # URLs may hold tokens
+    ),
+    Setting(
+        "GIT_ALLOWED_HOSTS",
+        (),
+        trusted_names,
+        "Hosts that git sources may name. Empty: all; `.example.org` takes all below it, "
+        "`localhost` stands for file: URLs.",
     ),
     Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
     Setting(

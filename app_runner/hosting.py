@@ -5,7 +5,15 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 from flask_cors import CORS
 
-from app_runner.api import files, health, plugins, root, specification, tasks
+from app_runner.api import (
+    files,
+    health,
+    not_installed,
+    plugins,
+    root,
+    specification,
+    tasks,
+)
 from app_runner.api.own_files import own_files
 from app_runner.fetch import Fetcher, FetchPolicy
 from app_runner.files.registry import check_default
@@ -46,6 +54,10 @@ class AppHost:
             if blueprint is not None:
                 self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
 
+    def is_task(self, value: object) -> bool:
+        """Tell whether a value of a module is a recorded task."""
+        return isinstance(value, RecordedTask)
+
 
 def init_app(app: Flask) -> None:
     """Serve the runner's own resources, then load the plugins."""
@@ -58,5 +70,11 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(page)
     state.registry = PluginRegistry(app)
     loader = Loader(app, state.registry, AppHost(app))
-    loader.load_folders(state.settings["PLUGIN_FOLDERS"])
+    settings = state.settings
+    loader.load_folders(settings["PLUGIN_FOLDERS"])
+    loader.load_sources(
+        settings["GIT_PLUGINS"], settings.instance, settings["GIT_ALLOWED_HOSTS"]
+    )
+    loader.load_installed()
+    not_installed.refuse(app)
     check_default(app)

@@ -11,18 +11,26 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from flask import Blueprint, Flask
 
 from app_runner.config import PROJECT
-from app_runner.errors import PluginLoadError
+from app_runner.errors import PluginLoadError, RequirementError
+from app_runner.plugins import packages, requirements
 from app_runner.plugins.base import PluginBase, check_declaration
+from app_runner.plugins.fetching import fetched_folder
+from app_runner.plugins.lock import NAME as LOCK
+from app_runner.plugins.lock import Lock
 from app_runner.plugins.modules import Candidate, PrivateModules, candidates
 from app_runner.plugins.registry import LoadedPlugin, PluginRegistry, Problem
+from app_runner.plugins.sources import check_allowed, hidden, parse_source
 from app_runner.state import Loading, loading
 
 LOG = logging.getLogger(__name__)
+#: The part of a plugin that is named when packages are missing.
+LACKING = "requirements"
 
 
 class Host(Protocol):
@@ -33,6 +41,9 @@ class Host(Protocol):
     ) -> None:
         """Serve the routes and bind the recorded tasks; when it raises, neither."""
 
+    def is_task(self, value: object) -> bool:
+        """Tell whether a value of a module is a recorded task."""
+
 
 class Loader:
     """Loads the plugins of one app."""
@@ -41,6 +52,7 @@ class Loader:
         """Take the app, the registry to fill, and what plugins are connected to."""
         self._app, self._registry, self._host = app, registry, host
         self._modules = PrivateModules()
+        self._bound: set[int] = set()  # tasks of installed packages, by identity
 
     def load_folders(self, folders: tuple[str, ...]) -> None:
         """Load all plugins of all folders; relative ones are below the project."""
@@ -48,68 +60,162 @@ class Loader:
             path = Path(folder).expanduser()
             path = path if path.is_absolute() else PROJECT / path
             with self._problem(str(path), "plugin folder"):
-                for candidate in list(candidates(path)):
-                    self.load(candidate)
+                self._load_folder(path)
+
+    def load_sources(
+        self, sources: tuple[str, ...], instance: Path, allowed: tuple[str, ...]
+    ) -> None:
+        """Load what was fetched of git sources; others are problems that say so."""
+        if not sources:
+            return
+        with self._problem(LOCK, "git sources"):
+            lock, seen = Lock(instance), set()
+            for line in sources:
+                with self._problem(hidden(line), "git source"):
+                    source = parse_source(line)
+                    check_allowed(source, allowed)
+                    if str(source) not in seen:
+                        seen.add(str(source))
+                        self._load_folder(fetched_folder(source, instance, lock))
+
+    def load_installed(self) -> None:
+        """Load the plugins of installed packages."""
+        for found in packages.installed():
+            source = str(found)
+            with self._problem(source, "import"), loading(self._app) as record:
+                value = packages.import_entry(found.entry, record)
+                self._load_shared(found, value, record)
+
+    def _load_shared(
+        self, found: packages.Installed, value: Any, record: Loading
+    ) -> None:
+        modules = packages.modules_of(found.entry)
+        names = {module.__name__ for module in modules}
+        values = [value]
+        if isinstance(value, ModuleType):
+            values = [v for module in modules for v in list(vars(module).values())]
+        else:
+            names.add(getattr(value, "__module__", ""))
+        tasks = {id(task): task for task in packages.tasks_declared(found.entry)}
+        for each in (v for module in modules for v in list(vars(module).values())):
+            if self._host.is_task(each) and each.__module__ in names:
+                tasks[id(each)] = each
+        record.tasks[:] = [t for key, t in tasks.items() if key not in self._bound]
+        plugins = list(self._declared(values, names, str(found), shared=True))
+        if not plugins:
+            raise PluginLoadError("the entry point names no plugin")
+        served = [p for p in plugins if self._serve(p, str(found), record)]
+        if served:
+            self._bound |= tasks.keys()
+
+    def _load_folder(self, folder: Path) -> None:
+        for candidate in list(candidates(folder)):
+            self.load(candidate)
 
     def load(self, candidate: Candidate) -> None:
         """Load one file or package; what it declares before it fails is dropped."""
-        with self._problem(str(candidate.path), "import"), loading(self._app) as record:
+        source = str(candidate.path)
+        with (
+            self._problem(source, "import", candidate.path),
+            loading(self._app) as record,
+        ):
             name = self._modules.load(candidate)
-            plugins = list(self._declared(name, candidate))
-            served = [p for p in plugins if self._serve(p, candidate, record)]
+            modules = self._modules.modules(name)
+            names = {module.__name__ for module in modules}
+            values = [v for module in modules for v in list(vars(module).values())]
+            plugins = list(self._declared(values, names, source, candidate.path))
+            served = [p for p in plugins if self._serve(p, source, record)]
             if not served:
                 self._modules.unload(name)
                 if not plugins and not self._known_problem(candidate):
                     raise PluginLoadError("the file declares no plugin")
 
-    def _declared(self, name: str, candidate: Candidate) -> Iterator[PluginBase]:
-        """Give the plugin objects of a module: instances, and one of each class."""
-        modules = self._modules.modules(name)
-        names = {module.__name__ for module in modules}
-        seen: set[int] = set()
-        for value in [v for module in modules for v in list(vars(module).values())]:
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
+    def _declared(
+        self,
+        values: list[Any],
+        names: set[str],
+        source: str,
+        path: Path | None = None,
+        shared: bool = False,
+    ) -> Iterator[PluginBase]:
+        """Give the plugin objects among values: instances, and one of each class."""
+        for value in {id(value): value for value in values}.values():
             if isinstance(value, PluginBase) and value.declared_by_object:
-                with self._problem(f"{candidate.path}", f"start of {value.name}"):
-                    value.app = self._app
-                    value.init_app(self._app)
-                    yield value
+                with self._problem(source, f"start of {value.name}", path):
+                    plugin = packages.own_copy(value) if shared else value
+                    plugin.app = self._app
+                    plugin.init_app(self._app)
+                    yield plugin
             elif _is_plugin_class(value) and value.__module__ in names:
-                with self._problem(
-                    f"{candidate.path}", f"constructor of {value.__name__}"
-                ):
+                with self._problem(source, f"constructor of {value.__name__}", path):
                     yield self._registry.instance_of(value)
 
-    def _serve(self, plugin: PluginBase, candidate: Candidate, record: Loading) -> bool:
+    def _serve(self, plugin: PluginBase, source: str, record: Loading) -> bool:
         """Connect a plugin; only when all checks hold anything is registered."""
-        with self._problem(str(candidate.path), "declaration"):
+        with self._problem(source, "declaration"):
             check_declaration(plugin)
             self._registry.check_free(plugin.identifier)
-            blueprint = _blueprint(plugin)
+            lacking = self._requirements(plugin, source)
+            try:
+                blueprint = _blueprint(plugin)
+            except ImportError as error:
+                raise (PluginLoadError(lacking) if lacking else error) from error
             self._host.connect(plugin, blueprint, record.tasks)
             plugin.has_api = blueprint is not None
             record.tasks.clear()
-            self._registry.add(LoadedPlugin(plugin, candidate.path))
+            self._registry.add(LoadedPlugin(plugin, source))
+            if lacking:
+                self._registry.lack(plugin.identifier, Problem(source, LACKING, lacking))
             return True
         self._registry.forget(plugin)
         return False
+
+    def _requirements(self, plugin: PluginBase, source: str) -> str:
+        """Note what a plugin requires; give what it lacks in words, or nothing."""
+        with self._problem(source, LACKING):
+            text = requirements.requirements_of(plugin)
+            lacking = requirements.missing(requirements.parse(text))
+            if text.strip():
+                self._registry.asked[plugin.identifier] = text
+            return requirements.not_installed(lacking) if lacking else ""
+        return ""
 
     def _known_problem(self, candidate: Candidate) -> bool:
         return any(p.source == str(candidate.path) for p in self._registry.problems)
 
     @contextmanager
-    def _problem(self, source: str, part: str) -> Iterator[None]:
+    def _problem(
+        self, source: str, part: str, path: Path | None = None
+    ) -> Iterator[None]:
+        """Turn an error into a problem; ``path`` tells what a lost import is for."""
         try:
             yield
         except (Exception, SystemExit) as error:  # plugins may raise anything
-            message = _said(error)
-            if not message or not isinstance(error, PluginLoadError):
-                message = f"{type(error).__name__}: {message}"
+            message = (
+                self._lacking(source, path) if isinstance(error, ImportError) else ""
+            )
+            message = message or _told(error)
             LOG.warning("Problem with %s (%s): %s", source, part, message, exc_info=True)
             texts = (source, part, message, traceback.format_exc())
             self._registry.problems.append(Problem(*map(_printable, texts)))
+
+    def _lacking(self, source: str, path: Path | None) -> str:
+        """Give what a plugin that cannot be imported lacks, as far as its text tells."""
+        text = requirements.read_unloaded(path) if path is not None else ""
+        try:
+            lacking = requirements.missing(requirements.parse(text))
+        except RequirementError:
+            return ""
+        if text:
+            self._registry.asked[source] = text
+        return requirements.not_installed(lacking) if lacking else ""
+
+
+def _told(error: BaseException) -> str:
+    said = _said(error)
+    if said and isinstance(error, PluginLoadError):
+        return said
+    return f"{type(error).__name__}: {said}"
 
 
 def _said(error: BaseException) -> str:

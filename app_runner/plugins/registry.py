@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar, cast
 
 from flask import Flask
@@ -30,7 +29,7 @@ class LoadedPlugin:
     """A plugin that is served, and the place that it came from."""
 
     plugin: PluginBase
-    source: Path
+    source: str
 
 
 class PluginRegistry:
@@ -43,6 +42,10 @@ class PluginRegistry:
         self._building: set[type[PluginBase]] = set()
         self._loaded: dict[str, LoadedPlugin] = {}
         self.problems: list[Problem] = []
+        #: Requirements as plugins wrote them, by id, or by file when it did not load.
+        self.asked: dict[str, str] = {}
+        #: What served plugins lack, in words, by id; their tasks are refused.
+        self.lacking: dict[str, str] = {}
 
     def instance_of(self, class_: type[P]) -> P:
         """Give the object of ``class_`` in this app; the first call builds it."""
@@ -66,6 +69,11 @@ class PluginRegistry:
         """Serve a plugin; raises `PluginLoadError` when its id is taken."""
         self.check_free(loaded.plugin.identifier)
         self._loaded[loaded.plugin.identifier] = loaded
+
+    def lack(self, identifier: str, problem: Problem) -> None:
+        """Note that a plugin which is served lacks packages that it needs."""
+        self.lacking[identifier] = problem.message
+        self.problems.append(problem)
 
     def check_free(self, identifier: str) -> None:
         """Raise `PluginLoadError` when a plugin of this id is served already."""

@@ -30,6 +30,7 @@ WRONG: dict[str, str] = {
     "SERVER_NAME": "https://example.org",
     "APPLICATION_ROOT": "runner",
     "TRUSTED_HOSTS": "example.org:80",
+    "GIT_ALLOWED_HOSTS": "git.example.org:80",
     "CORS_ORIGINS": "(",
     "FETCH_ALLOWED_HOSTS": "10.0.0.0/99",
     "PLUGIN_REGISTRY_URL": "registry.example.org",
