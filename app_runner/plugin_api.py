@@ -8,9 +8,23 @@ from requests import Response
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.fields import CSVList, EnumField, FileUrl, PluginUrl
-from app_runner.api.parameters import Text
+from app_runner.api.markers import (
+    Boolean,
+    Choice,
+    Date,
+    DateTime,
+    FileInput,
+    Input,
+    Integer,
+    Number,
+    Password,
+    PluginInput,
+    Text,
+    Upload,
+)
 from app_runner.api.plugin_schemas import PluginMetadataSchema
 from app_runner.api.schemas import FrontendFormBaseSchema, MaBaseSchema
+from app_runner.babel import gettext
 from app_runner.db.engine import DB
 from app_runner.db.models import (
     DataBlob,
@@ -20,7 +34,6 @@ from app_runner.db.models import (
     TaskLink,
     VirtualPlugin,
 )
-from app_runner.babel import gettext
 from app_runner.errors import UserError
 from app_runner.files.contract import FileStore
 from app_runner.plugins.base import PluginBase, plugin_identifier
@@ -36,6 +49,7 @@ from app_runner.plugins.metadata import (
 )
 from app_runner.state import current_runner
 from app_runner.tasks.handle import Output, Task
+from app_runner.tasks.inputs import InputFile, UploadedFile
 from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
 from app_runner.tasks.recorder import CELERY
 from app_runner.tasks.results import open_file, save_file, save_scratch
@@ -53,21 +67,32 @@ __all__ = [
     "TASK_STATUS_CHANGED",
     "TASK_STEPS_CHANGED",
     "ApiLink",
+    "Boolean",
     "CSVList",
+    "Choice",
     "DataBlob",
     "DataMetadata",
+    "Date",
+    "DateTime",
     "EntryPoint",
     "EnumField",
+    "FileInput",
     "FileStore",
     "FileUrl",
     "FrontendFormBaseSchema",
+    "Input",
     "InputDataMetadata",
+    "InputFile",
+    "Integer",
     "MaBaseSchema",
+    "Number",
     "Output",
     "OutputDataMetadata",
+    "Password",
     "Plugin",
     "PluginBase",
     "PluginDependencyMetadata",
+    "PluginInput",
     "PluginMetadata",
     "PluginMetadataSchema",
     "PluginState",
@@ -79,6 +104,8 @@ __all__ = [
     "TaskFile",
     "TaskLink",
     "Text",
+    "Upload",
+    "UploadedFile",
     "UserError",
     "VirtualPlugin",
     "add_step",

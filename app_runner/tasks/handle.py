@@ -1,20 +1,27 @@
-"""The task as a processor sees it: progress, log lines, result files."""
+"""The task as a processor sees it: progress, log lines, files, questions to the user."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from mimetypes import guess_type
-from typing import Any
+from typing import Any, BinaryIO, NoReturn
 
-from app_runner.tasks import records, results
+from app_runner.db.engine import DB
+from app_runner.db.models import TaskFile
+from app_runner.db.models.files import SCRATCH
+from app_runner.errors import FileMissing
+from app_runner.state import current_runner
+from app_runner.tasks import asking, content, records, results
 from app_runner.tasks.records import Attempt
-from app_runner.tasks.results import Saveable
 
 #: Seconds between two writes of progress and log lines; more often would cost the job.
 WRITE_EVERY = 0.25
+#: What stands in place of a password wherever a task tells something.
+HIDDEN = "***"
+UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,10 @@ class Task:
         self._waiting: dict[str, Any] = {}
         self._log: list[str] = []
         self._written_at = 0.0
+        self._secrets: list[str] = []
         self.files: list[dict[str, Any]] = []
+        #: What the part before gave to `ask` as ``state``; empty in the first part.
+        self.state: Any = {}
 
     @property
     def id(self) -> int:
@@ -50,8 +60,8 @@ class Task:
 
     @property
     def attempt(self) -> int:
-        """Give the number of this attempt, from 1."""
-        return self._attempt.number
+        """Give the number of this attempt at the running part, from 1."""
+        return self._attempt.number_in_part
 
     def progress(self, value: float, total: float = 100, unit: str = "%") -> None:
         """Tell how far the work is: ``value`` of ``total``, counted in ``unit``.
@@ -69,34 +79,87 @@ class Task:
         self._write_sometimes()
 
     def log(self, text: str) -> None:
-        """Add a line to the log that the user sees."""
-        self._log.append(text)
+        """Add a line to the log that the user sees; passwords in it are hidden."""
+        self._log.append(self.hidden(str(text)))
         self._write_sometimes()
 
     def save(
         self,
         name: str,
-        content: Saveable,
+        content: Any,
         data_type: str | None = None,
         content_type: str | None = None,
     ) -> None:
         """Keep a result file; it becomes visible when the task ends well.
 
-        Types that are not given are those of the declared output of this name, else
-        they follow from the name. Raises `StoreError` when it cannot be stored.
+        ``content`` is text, bytes, an open file, a path, data for JSON, rows (dicts, as
+        CSV, JSON or JSON lines), or a table, array or figure of pandas, numpy or
+        matplotlib. Types that are not given are those of the declared output of this
+        name, else they follow from the name. Raises `StoreError` when it cannot be
+        stored, ``TypeError`` or ``ValueError`` when it cannot be saved so.
         """
         declared = self._outputs.get(name)
         known = declared.content_type if declared else guess_type(name)[0]
         kind = data_type or (declared.data_type if declared else "custom")
-        media_type = content_type or known or "application/octet-stream"
-        columns = results.write(
-            self.id, content, name, kind, media_type, attempt=self.attempt
+        self._write_files(name, content, kind, content_type or known or UNKNOWN_TYPE)
+
+    def save_scratch(
+        self, name: str, content: Any, content_type: str | None = None
+    ) -> None:
+        """Keep a file that only this task can read, also in its later parts."""
+        known = content_type or guess_type(name)[0] or UNKNOWN_TYPE
+        self._write_files(name, content, SCRATCH, known)
+
+    def open_scratch(self, name: str) -> BinaryIO:
+        """Open the scratch file that was last saved as ``name``; raises `FileMissing`."""
+        for file in reversed(self.files):
+            if (file["file_name"], file["file_type"]) == (name, SCRATCH):
+                store = current_runner.stores[file["storage_provider"]]
+                return store.open(file["file_storage_data"])
+        query = DB.select(TaskFile).filter_by(
+            task_id=self.id, file_name=name, file_type=SCRATCH
         )
-        self.files.append(columns)
+        found = DB.session.scalars(query.order_by(TaskFile.id.desc())).first()
+        if found is None:
+            raise FileMissing(f"the task has no scratch file {name!r}")
+        return results.open_file(found)
+
+    def ask(
+        self,
+        parameters: Any = None,
+        *,
+        then: Callable[..., Any],
+        state: Any = None,
+        title: str = "",
+        help: str = "",  # noqa: A002
+    ) -> NoReturn:
+        """End this part and ask the user; the answer starts ``then``.
+
+        ``parameters`` is a function whose parameters are asked for, or a class of
+        marshmallow schemas; without it, those of ``then``. What ``then`` gets as
+        ``task.state`` is ``state`` (JSON). Never returns; raises ``TypeError`` for what
+        cannot be kept.
+        """
+        secrets = tuple(self._secrets)
+        asking.ask(parameters, then, state, title=title, help_=help, secrets=secrets)
+
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Tell nobody these texts from now on."""
+        self._secrets += [text for text in secrets if text]
+
+    def hidden(self, text: str) -> str:
+        """Give ``text`` without passwords."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
     def missing_outputs(self) -> list[str]:
         """Give the names of required outputs that were not saved."""
+        if not any(output.required for output in self._outputs.values()):
+            return []
         saved = {file["file_name"] for file in self.files}
+        if self._attempt.multi_step:  # an earlier part may have saved them
+            saved |= {file.file_name for file in records.get(self.id).outputs}
         return [
             o.name for o in self._outputs.values() if o.required and o.name not in saved
         ]
@@ -105,6 +168,20 @@ class Task:
         """Give the log lines that are not written yet, and forget them."""
         lines, self._log = self._log, []
         return "\n".join(lines)
+
+    def _write_files(
+        self, name: str, saved: Any, file_type: str, content_type: str
+    ) -> None:
+        for file in content.files_of(saved, name, content_type):
+            columns = results.write(
+                self.id,
+                file.content,
+                file.name,
+                file_type,
+                file.content_type or content_type,
+                attempt=self._attempt.number,
+            )
+            self.files.append(columns)
 
     def _write_sometimes(self) -> None:
         if time.monotonic() - self._written_at >= WRITE_EVERY:

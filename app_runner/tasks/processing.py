@@ -1,11 +1,14 @@
-"""The job of a processor: claims its task, calls the author's function, ends the task."""
+"""The job of a processor: claims its task, calls the author's function, ends the part.
+
+A part ends the task, or lets it wait for an answer that starts the next part.
+"""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from billiard.exceptions import WorkerLostError
 
@@ -13,62 +16,84 @@ from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, UserError, without_paths
 from app_runner.state import REQUEST_ID, current_runner
-from app_runner.tasks import records, results
+from app_runner.tasks import records, results, steps
+from app_runner.tasks.asking import Asked
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.records import Attempt
 
 LOG = logging.getLogger(__name__)
-#: Calls the author's function with the task and its parameters (JSON), gives the log.
-Call = Callable[[Task, str], str | None]
 
 
-def run(call: Call, outputs: Sequence[Output], db_id: int, request: Any) -> None:
-    """Do the work of task ``db_id``: one message, and the job ends the task itself."""
+class Work(Protocol):
+    """What a job does: calls the author's function of the part that runs."""
+
+    def call(self, task: Task, attempt: Attempt) -> str | None:
+        """Call the function with its parameters, give the log; `Asked` ends it early."""
+
+    def step_urls(self, task_id: int, number: int) -> tuple[str, str]:
+        """Give the URLs (API, form) where step ``number`` is answered."""
+
+
+def run(
+    work: Work, outputs: Sequence[Output], db_id: int, request: Any, after_step: int = -1
+) -> None:
+    """Do a part of task ``db_id``: one message, and the job ends the part itself."""
     attempt = records.claim(
         db_id,
         worker=str(request.hostname or ""),
         publication_key=request.get("publication_key"),
+        after_step=after_step,
     )
     if attempt is None:
         LOG.info("Task %s has nothing left to do", db_id)
         return
     task = Task(attempt, outputs)
     try:
-        _attempt(task, attempt, call)
+        _attempt(task, attempt, work)
     except LeaseLost as error:
         LOG.warning("Refused: %s", error)
         _drop(task)
 
 
-def _attempt(task: Task, attempt: Attempt, call: Call) -> None:
+def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
     try:
         with exits_as_errors():
-            text = call(task, attempt.parameters) or ""
+            text = work.call(task, attempt) or ""
         if missing := task.missing_outputs():
             raise UserError(
                 _("The plugin did not save %(names)s.", names=", ".join(missing))
             )
     except LeaseLost:
         raise
+    except Asked as asked:
+        _wait(task, attempt, work, asked)
     except UserError as error:
         _fail(task, attempt, str(error))
-    except Exception as error:  # the author's code may raise anything
-        LOG.exception("Task %s failed in attempt %s", task.id, attempt.number)
-        _fail(task, attempt, explain(error, traceback.format_exc()))
+    except Exception as error:  # noqa: BLE001 - the author's code may raise anything
+        trace = task.hidden(traceback.format_exc())
+        LOG.error("Task %s failed in attempt %s\n%s", task.id, attempt.number, trace)
+        _fail(task, attempt, explain(error, trace))
     else:
         _succeed(task, attempt, text)
 
 
+def _wait(task: Task, attempt: Attempt, work: Work, asked: Asked) -> None:
+    log = task.take_log()
+    task.write()
+    urls = work.step_urls(task.id, steps.next_number(task.id))
+    steps.wait(attempt, asked.question, urls, log, task.files)
+
+
 def _succeed(task: Task, attempt: Attempt, text: str) -> None:
-    log = "\n".join(part for part in (task.take_log(), str(text)) if part)
+    log = "\n".join(part for part in (task.take_log(), task.hidden(str(text))) if part)
     task.write()
     records.succeed(task.id, log, attempt, task.files)
 
 
 def _fail(task: Task, attempt: Attempt, reason: str) -> None:
     DB.session.rollback()
-    log = "\n".join(part for part in (task.take_log(), reason) if part)
+    log = "\n".join(part for part in (task.take_log(), task.hidden(reason)) if part)
     records.fail(task.id, log, attempt)
     _drop(task)
 

@@ -42,7 +42,11 @@ OPEN_TASK = (
     .values(revision=TASK.c.revision + 1)
 )
 HELD_TASK = OPEN_TASK.where(TASK.c.lease_key == bindparam("held_by"))
-CLAIM = OPEN_TASK.where(TASK.c.attempt < TASK.c.max_attempts).values(
+CLAIM = OPEN_TASK.where(
+    TASK.c.attempt < TASK.c.max_attempts,
+    TASK.c.current_step == bindparam("after_step"),
+    TASK.c.state != "waiting",
+).values(
     attempt=TASK.c.attempt + 1,
     state="running",
     lease_key=bindparam("new_key"),
@@ -54,6 +58,9 @@ SEEN_BY_CLAIM = select(
     TASK.c.parameters,
     TASK.c.multi_step,
     TASK.c.finished_at,
+    TASK.c.current_step,
+    TASK.c.state,
+    TASK.c.data,
 ).where(TASK.c.id == bindparam("task_id"))
 LOG_WITH_MORE = case(
     (bindparam("more") == "", TASK.c.task_log),
@@ -96,6 +103,13 @@ class Attempt:
     lease_key: str
     parameters: str
     multi_step: bool
+    data: Any = None
+
+    @property
+    def number_in_part(self) -> int:
+        """Give the number of this attempt at the part of the task that runs, from 1."""
+        part = self.data.get("part") if isinstance(self.data, dict) else None
+        return self.number - int((part or {}).get("attempts_before", 0))
 
 
 def start(task_name: str, *, plugin: str | None = None, parameters: str = "") -> int:
@@ -116,29 +130,49 @@ def get(task_id: int | str) -> ProcessingTask:
     return task
 
 
-def claim(task_id: int, *, worker: str, publication_key: str | None) -> Attempt | None:
+def claim(
+    task_id: int, *, worker: str, publication_key: str | None, after_step: int = -1
+) -> Attempt | None:
     """Begin an attempt, which from now on is the only one that counts.
 
-    Gives None when there is nothing to do: the task has ended, or its attempts are used
-    up, in which case it ends now.
+    ``after_step`` is the number of the step that started the part to work on; -1 is the
+    first part. Gives None when there is nothing to do: the task has ended, the part is
+    done (the message came twice), or its attempts are used up, in which case the task
+    ends now.
     """
     lease_key = secrets.token_hex(16)
-    taken = _changed(CLAIM, task_id=task_id, new_key=lease_key, until=now() + LEASE)
+    wanted = {"task_id": task_id, "after_step": after_step}
+    taken = _changed(CLAIM, **wanted, new_key=lease_key, until=now() + LEASE)
     connection = DB.session.connection()
     row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
     if row is None or not taken:
         DB.session.rollback()
-        if row is not None and row.finished_at is None:
+        if row is not None and _is_used_up(row, after_step):
             fail(task_id, f"The worker was lost in each of {row.max_attempts} attempts.")
         return None
     attempt = Attempt(
-        task_id, row.attempt, row.max_attempts, lease_key, row.parameters, row.multi_step
+        task_id,
+        row.attempt,
+        row.max_attempts,
+        lease_key,
+        row.parameters,
+        row.multi_step,
+        row.data,
     )
     columns = {"task_id": task_id, "number": attempt.number, "lease_key": lease_key}
     history = {"publication_key": publication_key, "worker": worker, "started_at": now()}
     connection.execute(insert(ATTEMPT), {**columns, **history})
     DB.session.commit()
     return attempt
+
+
+def _is_used_up(row: Any, after_step: int) -> bool:
+    return (
+        row.finished_at is None
+        and row.attempt >= row.max_attempts
+        and row.current_step == after_step
+        and row.state != "waiting"
+    )
 
 
 def report(attempt: Attempt, more_log: str = "", **columns: Any) -> None:

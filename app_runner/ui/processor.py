@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, ClassVar
 
-from flask import Response, redirect, render_template, request, url_for
-from flask.views import MethodView
+from marshmallow import Schema
 
 from app_runner.api.blueprint import SecurityBlueprint
-from app_runner.api.parameters import schema_of
-from app_runner.api.plugin_schemas import PluginMetadataSchema
-from app_runner.api.schemas import FrontendFormBaseSchema
 from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase
-from app_runner.plugins.metadata import (
-    EntryPoint,
-    OutputDataMetadata,
-    PluginMetadata,
-    PluginType,
-)
-from app_runner.tasks import processing, records
-from app_runner.tasks.handle import Output, Task
+from app_runner.plugins.metadata import ApiLink, PluginMetadata, PluginType
+from app_runner.tasks import processing
+from app_runner.tasks.handle import Output
 from app_runner.tasks.recorder import CELERY, UNTIL_DATABASE_ANSWERS, RecordedTask
+from app_runner.ui.parameter_metadata import entry_point
+from app_runner.ui.plugin_pages import PluginPage, add_page_view
+from app_runner.ui.processor_views import (
+    add_form_view,
+    add_metadata_view,
+    add_process_view,
+    endpoint,
+)
+from app_runner.ui.processor_work import Function, Processor, as_schema
+from app_runner.ui.step_views import add_step_views
 
-Function = Callable[..., str | None]
-
-
-@dataclass(frozen=True)
-class Processor:
-    """A function with what was made from it."""
-
-    function: Function
-    schema: FrontendFormBaseSchema
-    outputs: tuple[Output, ...]
-    job: RecordedTask
-
-    @property
-    def description(self) -> str:
-        """Give the function's docstring."""
-        return inspect.getdoc(self.function) or ""
+#: Names in the first part of a plugin's paths that no function can take.
+RESERVED = frozenset({"ui", "process", "steps"})
 
 
 class Plugin(PluginBase):
@@ -70,159 +53,144 @@ class Plugin(PluginBase):
         self.tags = list(tags)
         self.requirements = requirements
         self.type = type
-        self._processor: Processor | None = None
+        self.processors: list[Processor] = []
+        self.pages: list[PluginPage] = []
 
     def processor(
-        self, *, outputs: Sequence[Output] = (), **task_options: Any
+        self,
+        *,
+        outputs: Sequence[Output] = (),
+        schema: Schema | type[Schema] | None = None,
+        title: str = "",
+        **task_options: Any,
     ) -> Callable[[Function], Function]:
-        """Declare the function that does the work.
+        """Declare a function that does the work.
 
         Its first parameter is the task, the others are the plugin's parameters, each with
-        an annotation. It returns a text for the log. ``task_options`` are Celery's.
+        an annotation, or those that ``schema`` gives. It returns a text for the log.
+        The first processor is the plugin's entry point; further ones are served below
+        their function's name. ``task_options`` are Celery's.
         """
 
         def declare(function: Function) -> Function:
-            if self._processor is not None:
-                raise PluginLoadError(f"plugin {self.name!r} has a processor already")
-            schema, declared = schema_of(function), tuple(outputs)
-            job = self._job(function, schema, declared, task_options)
-            self._processor = Processor(function, schema, declared, job)
-            self.description = self.description or self._processor.description
+            first = not self.processors
+            processor = Processor(
+                self.identifier,
+                function,
+                as_schema(schema or function),
+                tuple(outputs),
+                title or (self.title if first else _words(function.__name__)),
+                "" if first else f"{self._free_name(function)}/",
+            )
+            processor.job = self._job(processor, task_options)
+            self.processors.append(processor)
+            self.description = self.description or processor.description
             return function
 
         return declare
 
-    def _job(
-        self,
-        function: Function,
-        schema: FrontendFormBaseSchema,
-        outputs: tuple[Output, ...],
-        options: dict[str, Any],
-    ) -> RecordedTask:
-        def call(task: Task, parameters: str) -> str | None:
-            return function(task, **schema.load(json.loads(parameters)))
+    def page(
+        self, *, schema: Schema | type[Schema] | None = None, title: str = ""
+    ) -> Callable[[Function], Function]:
+        """Declare a function that gives a page (HTML) and needs no task.
 
-        def run(job: Any, db_id: int) -> None:
-            processing.run(call, outputs, db_id, job.request)
+        Its parameters come from the query. The page is the plugin's form when the plugin
+        has no processor, else it is served below the function's name.
+        """
 
-        name = f"{self.identifier}.{function.__name__}"
+        def declare(function: Function) -> Function:
+            name = self._free_name(function)
+            shown = as_schema(schema or function, skipped=0)
+            self.pages.append(
+                PluginPage(function, shown, title or self.title, path=f"{name}/")
+            )
+            self.description = self.description or self.pages[-1].description
+            return function
+
+        return declare
+
+    def _free_name(self, function: Function) -> str:
+        name = function.__name__
+        taken = {served.name for served in self._served()}
+        if name in taken or name in RESERVED:
+            raise PluginLoadError(
+                f"plugin {self.name!r} cannot serve two things as {name!r}; call the "
+                "function something else"
+            )
+        return name
+
+    def _job(self, processor: Processor, options: dict[str, Any]) -> RecordedTask:
+        def run(job: Any, db_id: int, after_step: int = -1) -> None:
+            processing.run(processor, processor.outputs, db_id, job.request, after_step)
+
+        name = f"{self.identifier}.{processor.name}"
         ours = {"bind": True, "ignore_result": True, "reject_on_worker_lost": True}
         return CELERY.task(name=name, **{**UNTIL_DATABASE_ANSWERS, **options, **ours})(
             run
         )
+
+    def processor_of_job(self, task_name: str) -> Processor | None:
+        """Give the processor whose tasks have this name."""
+        return next((p for p in self.processors if p.job.name == task_name), None)
 
     def get_requirements(self) -> str:
         """Give the requirements as they were declared."""
         return self.requirements
 
     def get_api_blueprint(self) -> SecurityBlueprint:
-        """Make the routes: metadata, form and entry point."""
-        if self._processor is None:
+        """Make the routes: metadata, forms, entry points, steps and pages."""
+        if not self.processors and not self.pages:
             raise NotImplementedError
         blueprint = SecurityBlueprint(
             self.identifier, __name__, description=str(self.description)
         )
-        add_views(blueprint, self, self._processor)
+        add_metadata_view(blueprint, "", "PluginView", self.metadata)
+        for processor in self.processors:
+            self._add_processor(blueprint, processor)
+        if self.processors:
+            add_step_views(blueprint, self, self.processor_of_job)
+        for number, page in enumerate(self.pages):
+            if number == 0 and not self.processors:
+                page.path = "ui/"
+            add_page_view(blueprint, self, page)
         return blueprint
 
-    def metadata(self) -> PluginMetadata:
-        """Tell all about the plugin; URLs are relative to its root."""
-        processor = self._processor
-        outputs = processor.outputs if processor else ()
+    def _add_processor(self, blueprint: SecurityBlueprint, processor: Processor) -> None:
+        if processor.path:
+            name = endpoint(processor, "PluginView")
+            add_metadata_view(
+                blueprint, processor.path, name, lambda: self.metadata(processor)
+            )
+        add_form_view(blueprint, self, processor)
+        add_process_view(blueprint, self, processor)
+
+    def metadata(self, processor: Processor | None = None) -> PluginMetadata:
+        """Tell all about the plugin, or about a further processor of it.
+
+        URLs are relative to where the metadata is served.
+        """
+        shown = processor or next(iter(self.processors), None)
+        page = next((p for p in self.pages if p.path == "ui/"), None)
+        further = [] if processor else self._links()
         return PluginMetadata(
-            title=self.title,
-            description=str(self.description),
+            title=processor.title if processor else self.title,
+            description=processor.description if processor else str(self.description),
             name=self.name,
             version=self.version,
             type=self.type,
-            entry_point=EntryPoint(
-                href="./process/",
-                ui_href="./ui/",
-                data_output=[_output(output) for output in outputs],
-            ),
+            entry_point=entry_point(shown or page),
             tags=list(self.tags),
+            links=further,
         )
 
+    def _served(self) -> list[Processor | PluginPage]:
+        return [*self.processors, *self.pages]
 
-def _output(output: Output) -> OutputDataMetadata:
-    return OutputDataMetadata(
-        data_type=output.data_type,
-        content_type=[output.content_type],
-        required=output.required,
-        name=output.name,
-    )
-
-
-def add_views(blueprint: SecurityBlueprint, plugin: Plugin, processor: Processor) -> None:
-    """Add the standard views of a processor to ``blueprint``."""
-    schema = processor.schema
-    form = _form(blueprint, plugin, processor)
-
-    @blueprint.route("/")
-    class PluginView(MethodView):
-        """The plugin's metadata."""
-
-        @blueprint.response(HTTPStatus.OK, PluginMetadataSchema())
-        @blueprint.require_jwt("jwt", optional=True)
-        def get(self) -> PluginMetadata:
-            """Tell what the plugin does, takes and gives."""
-            return plugin.metadata()
-
-    @blueprint.route("/ui/")
-    class MicroFrontend(MethodView):
-        """The plugin's form."""
-
-        @blueprint.html_response(HTTPStatus.OK, description="The form.")
-        @blueprint.require_jwt("jwt", optional=True)
-        def get(self) -> Response:
-            """Show the form, filled in from the query."""
-            return form(request.args, validate=bool(request.args))
-
-        @blueprint.html_response(HTTPStatus.OK, description="The form with its errors.")
-        @blueprint.require_jwt("jwt", optional=True)
-        def post(self) -> Response:
-            """Validate what was filled in and show the form again."""
-            return form(request.form, validate=True)
-
-    @blueprint.route("/process/")
-    class ProcessView(MethodView):
-        """The entry point."""
-
-        @blueprint.arguments(schema, location="form")
-        @blueprint.doc(responses={"303": {"description": "The task was started."}})
-        @blueprint.require_jwt("jwt", optional=True)
-        def post(self, parameters: dict[str, Any]) -> Any:
-            """Start a task and redirect to it."""
-            task_id = records.start(
-                processor.job.name,
-                plugin=plugin.identifier,
-                parameters=schema.dumps(parameters),
-            )
-            processor.job.apply_async(kwargs={"db_id": task_id})
-            return redirect(
-                url_for("tasks-api.TaskView", task_id=task_id), HTTPStatus.SEE_OTHER
-            )
+    def _links(self) -> list[ApiLink]:
+        every = self._served()
+        served = [(p.name, p.path) for p in every if p.path and p.path != "ui/"]
+        return [ApiLink(type=name, href=f"./{path}") for name, path in served]
 
 
-def _form(
-    blueprint: SecurityBlueprint, plugin: Plugin, processor: Processor
-) -> Callable[..., Response]:
-    schema = processor.schema
-    checker = type(schema)(validate_errors_as_result=True)
-
-    def show(values: Any, validate: bool) -> Response:
-        errors = checker.load(values) if validate else {}
-        page = render_template(
-            "simple_template.html",
-            name=plugin.title,
-            version=plugin.version,
-            schema=schema,
-            values=values,
-            errors=errors,
-            valid=validate and not errors,
-            process=url_for(f"{blueprint.name}.ProcessView"),
-            help_text=processor.description,
-        )
-        return Response(page)
-
-    return show
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()

@@ -25,6 +25,8 @@ class ProcessingTask(Row):
 
     ``state`` says what lies behind the word on the wire: queued, running, waiting,
     retrying, succeeded, failed or cancelled. ``revision`` grows with every change.
+    ``attempt`` counts the executions of all parts of the task, and ``max_attempts`` is
+    how many there may be so far: each answer of the user allows three more.
     """
 
     __tablename__ = "task"

@@ -1,0 +1,149 @@
+"""The views of steps: the form that asks, and the answer that starts the next part."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, abort, request, url_for
+from flask.views import MethodView
+from marshmallow import Schema
+
+from app_runner.api import kept_parameters
+from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.db.models import ProcessingTask
+from app_runner.errors import StepError
+from app_runner.plugins.base import PluginBase
+from app_runner.tasks import records, steps
+from app_runner.tasks.asking import Question
+from app_runner.ui.parameter_requests import (
+    BODY_ERRORS,
+    form_errors,
+    parsed,
+    sent,
+)
+from app_runner.ui.processor_views import form_page, to_task
+from app_runner.ui.processor_work import Processor
+
+#: Finds the processor of a plugin by the name of its job.
+Find = Callable[[str], Processor | None]
+RULE = "/steps/<int:task_id>/<int:number>/"
+#: What an answer looks like is known only when the task asks.
+BODY = {
+    "content": {
+        kind: {"schema": {"type": "object", "additionalProperties": True}}
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+    },
+    "required": False,
+}
+GONE_ON = {"409": {"description": "The step does not wait for an answer (any more)."}}
+
+ANSWERED = {
+    "303": {"description": "The task goes on."},
+    "415": {"description": "The body is of a type that is not supported."},
+    "422": {"description": "The answer does not fit what was asked for."},
+    **BODY_ERRORS,
+    **GONE_ON,
+}
+
+
+def add_step_views(blueprint: SecurityBlueprint, plugin: PluginBase, find: Find) -> None:
+    """Serve the steps of all tasks of ``plugin``."""
+
+    @blueprint.route(f"{RULE}ui/", endpoint="StepForm")
+    class StepForm(MethodView):
+        """The form of a step."""
+
+        @blueprint.doc(responses=GONE_ON)
+        @blueprint.html_response(HTTPStatus.OK, description="The form.")
+        @blueprint.require_jwt("jwt", optional=True)
+        def get(self, task_id: int, number: int) -> Response:
+            """Show what is asked for, filled in from the query."""
+            step = waiting(plugin, find, task_id, number)
+            return step.form(request.args, bool(request.args), sent_whole=False)
+
+        @blueprint.doc(responses={**GONE_ON, **BODY_ERRORS}, requestBody=BODY)
+        @blueprint.html_response(HTTPStatus.OK, description="The form with its errors.")
+        @blueprint.require_jwt("jwt", optional=True)
+        def post(self, task_id: int, number: int) -> Response:
+            """Validate what was filled in and show the form again."""
+            step = waiting(plugin, find, task_id, number)
+            return step.form(sent(), True, sent_whole=True)
+
+    @blueprint.route(RULE, endpoint="StepView")
+    class StepView(MethodView):
+        """A step that waits."""
+
+        @blueprint.doc(responses=ANSWERED, requestBody=BODY)
+        @blueprint.require_jwt("jwt", optional=True)
+        def post(self, task_id: int, number: int) -> Any:
+            """Take the answer, go on with the task and redirect to it."""
+            waiting(plugin, find, task_id, number).answer()
+            return to_task(task_id)
+
+
+def waiting(plugin: PluginBase, find: Find, task_id: int, number: int) -> WaitingStep:
+    """Give the step that waits; 404 for a foreign task, 409 when it does not wait."""
+    task = records.get(task_id)
+    processor = find(task.task_name)
+    if task.plugin != plugin.identifier or processor is None:
+        abort(HTTPStatus.NOT_FOUND)
+    if number >= len(task.steps):
+        abort(HTTPStatus.NOT_FOUND)
+    with conflicts():
+        question = steps.waiting_question(task, number)
+    return WaitingStep(plugin, processor, task, number, question)
+
+
+@dataclass
+class WaitingStep:
+    """A step with all that belongs to it."""
+
+    plugin: PluginBase
+    processor: Processor
+    task: ProcessingTask
+    number: int
+    question: Question
+
+    @property
+    def schema(self) -> Schema:
+        """Give the schema of the answer."""
+        return self.processor.schema_named(self.question.parameters)
+
+    def form(self, values: Any, validate: bool, sent_whole: bool) -> Response:
+        """Render the form."""
+        schema, then = self.schema, self.processor.find(self.question.then)
+        endpoint = f"{self.processor.blueprint}.StepView"
+        return form_page(
+            schema,
+            values,
+            form_errors(schema, values, sent_whole) if validate else None,
+            name=self.question.title or self.processor.title,
+            version=self.plugin.version,
+            process=url_for(endpoint, task_id=self.task.id, number=self.number),
+            help_text=self.question.help or inspect.getdoc(then),
+        )
+
+    def answer(self) -> None:
+        """Take the answer from the request and start the next part."""
+        schema, task_id = self.schema, self.task.id
+        kept = kept_parameters.as_text(schema, parsed(schema), task_id)
+        with conflicts():
+            steps.answer(self.task, self.number, kept)
+        self.processor.job.apply_async(
+            kwargs={"db_id": task_id, "after_step": self.number}
+        )
+        records.tell(task_id, status=False, steps=True)
+
+
+@contextmanager
+def conflicts() -> Iterator[None]:
+    """Answer 409 when the task is elsewhere by now."""
+    try:
+        yield
+    except StepError as error:
+        abort(HTTPStatus.CONFLICT, str(error))
