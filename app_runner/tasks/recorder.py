@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, overload
 
 from celery import Celery
+from flask import has_app_context
 from sqlalchemy.exc import OperationalError
 
 from app_runner.errors import PluginLoadError
@@ -58,6 +59,30 @@ class RecordedTask:
         return f"<RecordedTask {self.name}>"
 
 
+class RecordedHandler(RecordedTask):
+    """A function that waits for Celery to be complete: called behind all tasks."""
+
+    def bind(self, celery: Celery) -> Any:
+        """Call the function as Celery's signal would, which was sent long before."""
+        return self.run_function(sender=celery)
+
+
+class AfterFinalize:
+    """Stands for the signal ``on_after_finalize`` of the Celery that plugins see."""
+
+    def __init__(self, keep: Callable[[RecordedTask], None]) -> None:
+        """Take what keeps records."""
+        self._keep = keep
+
+    def connect(self, function: Any = None, **_options: Any) -> Any:
+        """Let a function be called with ``sender``, the Celery app; also a decorator."""
+        if function is None:
+            return self.connect
+        name = f"{automatic_name(function)} on_after_finalize"
+        self._keep(RecordedHandler(function, name, {}))
+        return function
+
+
 class TaskRecorder:
     """Looks like a Celery app to the code that declares and uses tasks."""
 
@@ -83,15 +108,24 @@ class TaskRecorder:
         options = dict(options)
         name = options.pop("name", None) or automatic_name(function)
         recorded = RecordedTask(function, name, options)
+        self._keep(recorded)
+        return recorded
+
+    @property
+    def on_after_finalize(self) -> AfterFinalize:
+        """Give the signal whose receivers may add periodic tasks."""
+        return AfterFinalize(self._keep)
+
+    def _keep(self, recorded: RecordedTask) -> None:
         if self._records is not None:
             self._records.append(recorded)
         elif (loading := LOADING.get()) is not None:
             loading.tasks.append(recorded)
-        else:
+        elif has_app_context():
             raise PluginLoadError(
-                f"task {name!r} is declared after its plugin was loaded"
+                f"task {recorded.name!r} is declared after its plugin was loaded"
             )
-        return recorded
+        # without any app (in a plain test, say) there is no Celery
 
     def __getattr__(self, attribute: str) -> Any:
         """Everything else is asked of the Celery app of the current runner."""
@@ -120,7 +154,7 @@ def bound(records: Iterable[RecordedTask], celery: Celery) -> Iterator[None]:
     """Bind tasks to ``celery``; none of them stays when that or the body fails."""
     check_names(records, celery)
     try:
-        for record in records:
+        for record in sorted(records, key=lambda r: isinstance(r, RecordedHandler)):
             record.bind(celery)
         yield
     except BaseException:
