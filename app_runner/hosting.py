@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, Flask
-from flask_cors import CORS
 
 from app_runner.api import (
+    cors,
     files,
     health,
     not_installed,
@@ -63,7 +63,7 @@ def init_app(app: Flask) -> None:
     """Serve the runner's own resources, then load the plugins."""
     state = state_of(app)
     state.fetcher = Fetcher(FetchPolicy.of_settings(state.settings), own_files(app))
-    CORS(app, origins=list(state.settings["CORS_ORIGINS"]), max_age=600)
+    cors.init_app(app)
     for blueprint, prefix in RESOURCES:
         state.api.serve(blueprint, prefix)
     for page in PAGES:

@@ -9,7 +9,7 @@ import secrets
 import sys
 from datetime import UTC, datetime
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from app_runner.state import REQUEST_ID, state_of
 
@@ -71,11 +71,9 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     given = request.environ.get("HTTP_X_REQUEST_ID", "")
-    request_id = given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
-    g.request_id = request_id
-    REQUEST_ID.set(request_id)
+    REQUEST_ID.set(given if GIVEN_ID.fullmatch(given) else secrets.token_hex(8))
 
 
 def _tell(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.get("request_id", "-")
+    response.headers.add("X-Request-ID", REQUEST_ID.get())
     return response

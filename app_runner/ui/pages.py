@@ -47,7 +47,9 @@ def _protect(response: Response) -> Response:
     headers = response.headers
     if "X-Content-Type-Options" not in headers:
         headers["X-Content-Type-Options"] = "nosniff"
-    if response.mimetype == "text/html" and "Content-Security-Policy" not in headers:
+    if headers.get("Content-Type", "").startswith("text/html") and (
+        "Content-Security-Policy" not in headers
+    ):
         plugin = request.path.startswith("/plugins/")
         headers["Content-Security-Policy"] = (
             plugin_page_policy() if plugin else own_page_policy()

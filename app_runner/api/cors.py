@@ -1,0 +1,27 @@
+"""Which pages of other origins may call: all, unless the setting names them."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from app_runner.state import state_of
+
+MAX_AGE = 600  # seconds that a browser may keep the answer to a preflight
+
+
+def init_app(app: Flask) -> None:
+    """Let the origins of CORS_ORIGINS in; preflights are answered too."""
+    origins = list(state_of(app).settings["CORS_ORIGINS"])
+    CORS(app, origins=origins, max_age=MAX_AGE)
+    if origins == ["*"]:
+        # Of a plain request from anywhere there is nothing to compute.
+        answer_preflight = app.after_request_funcs[None].pop()
+
+        def open_to_all(response: Response) -> Response:
+            if request.method == "OPTIONS":
+                return answer_preflight(response)  # type: ignore[return-value]
+            response.headers.add("Access-Control-Allow-Origin", "*")
+            return response
+
+        app.after_request(open_to_all)
