@@ -20,7 +20,7 @@ from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, REQUEST_ID, state_of
-from app_runner.tasks import endings, publication
+from app_runner.tasks import endings, publication, redis_transport
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 
@@ -193,6 +193,7 @@ def init_app(app: Flask) -> None:
 
 def serve_worker(app: Flask) -> Celery:
     """Prepare the Celery of ``app`` for consuming, in the process of a worker."""
+    redis_transport.install()
     celery = state_of(app).celery
     broker = str(state_of(app).settings["BROKER_URL"])
     celery.conf.broker_transport_options = transport_options(broker, bounded=False)

@@ -121,6 +121,21 @@ def test_a_step_answered_meanwhile_waits_again_and_can_be_answered_later(
     assert runner.ended(task)["status"] == "SUCCESS"
 
 
+def test_a_worker_outlives_a_broker_that_is_restarted_while_a_job_runs(
+    make_runner: RunnerFactory, broker: Broker, tmp_path: Path
+) -> None:
+    runner = make_runner(BROKER_URL=broker.files.url, pool="prefork")
+    go_on = tmp_path / "go"
+    task = runner.submit("report@1/process/", word="x", fail=str(go_on))
+    wait_for(lambda: runner.document(task)["execution"]["state"] == "running")
+    broker.process.kill()
+    runner.worker.wait_until_printed("Connection to broker lost")
+    broker.start()
+    go_on.touch()
+    assert runner.ended(task)["status"] == "SUCCESS"
+    assert runner.run("report@1/process/", word="y")["status"] == "SUCCESS"
+
+
 def test_a_webhook_that_cannot_be_queued_is_refused(app: Flask, broker: Broker) -> None:
     with app.app_context():
         task = ProcessingTask(task_name="x", task_status="SUCCESS")
