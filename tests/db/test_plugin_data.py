@@ -111,7 +111,8 @@ def test_virtual_plugins_are_found_by_parent_name_href_and_filter() -> None:
 
 
 def test_virtual_plugins_are_deleted_by_href_and_by_version() -> None:
-    one, _newer, other = virtual("a"), virtual("a", "2.0.0"), virtual("b")
+    one, other = virtual("a"), virtual("b")
+    virtual("a", "2.0.0")
     VirtualPlugin.delete_by_href(one.href, parent_id="somebody@1", commit=True)
     assert len(VirtualPlugin.get_all()) == 3
     VirtualPlugin.delete_by_href(one.href, "parent@1", commit=True)
