@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_jwt_extended import create_access_token, create_refresh_token
+from flask_jwt_extended import (
+    create_access_token,
+    create_refresh_token,
+    get_jwt,
+    get_jwt_identity,
+)
 
+from app_runner.api.login import require_jwt
 from tests.api.conftest import PROCESS, assert_error
 from tests.conftest import AppFactory
 
@@ -201,3 +208,21 @@ def test_a_request_id_that_could_forge_log_lines_is_replaced(
 ) -> None:
     answer = client.get("/plugins/", headers={"X-Request-ID": given})
     assert answer.headers["X-Request-ID"] not in ("", given)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic eDp5"}])
+def test_views_with_optional_login_may_ask_who_calls(
+    make_app: AppFactory, headers: dict[str, str]
+) -> None:
+    """Nobody, when no token came; the answer is that of flask-jwt-extended."""
+    app = make_app()
+
+    @app.get("/who")
+    @require_jwt(optional=True)
+    def who() -> dict[str, Any]:
+        return {"who": get_jwt_identity(), "claims": get_jwt()}
+
+    assert app.test_client().get("/who", headers=headers).json == {
+        "who": None,
+        "claims": {},
+    }
