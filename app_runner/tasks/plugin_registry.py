@@ -91,6 +91,11 @@ class Search:
     until: float  # on the monotonic clock
     seen: set[str] = field(default_factory=set)
 
+    def ends_with(self, resource: ApiResponse) -> bool:
+        """Tell whether ``resource`` is what is looked for."""
+        alone = self.collections or not resource.is_collection_resource()
+        return alone and resource.matches_rel(self.rel)
+
     def goes_to(self, href: str) -> bool:
         """Tell whether to look there, which is done once."""
         more = len(self.seen) < MAX_REQUESTS and time.monotonic() < self.until
@@ -187,22 +192,22 @@ class PluginRegistryClient:
         waiting = [start]
         while waiting:
             resource = waiting.pop(0)
-            listed = resource.is_collection_resource()
-            if resource.matches_rel(search.rel) and (search.collections or not listed):
+            if search.ends_with(resource):
                 return resource
-            for link in self._next_links(resource, search, listed):
+            for link in self._next_links(resource, search):
                 href = str(link.get("href"))
+                if not search.goes_to(href):
+                    continue
                 found = (resource.embedded or {}).get(href)
-                if search.goes_to(href):
-                    found = found or self._follow(link, search.query)
-                    waiting += [found] if found else []
+                found = found or self._follow(link, search.query)
+                if found is not None and search.ends_with(found):
+                    return found
+                waiting += [found] if found else []
         return None
 
-    def _next_links(
-        self, resource: ApiResponse, search: Search, listed: bool
-    ) -> Iterator[Link]:
+    def _next_links(self, resource: ApiResponse, search: Search) -> Iterator[Link]:
         """Give the links worth following: those that match first, then those to APIs."""
-        if listed:
+        if resource.is_collection_resource():
             yield from resource.data.get("items") or ()
         for link in (*resource.get_links_by_rel(search.rel), *_apis(resource)):
             if not set(METHODS) & set(link.get("rel") or ()):

@@ -168,6 +168,7 @@ PLUGIN_TEST = """
 """
 
 
+@pytest.mark.integration
 def test_the_tests_of_a_published_plugin_run(
     pytester: pytest.Pytester, plugin_folder: PluginFolder
 ) -> None:
