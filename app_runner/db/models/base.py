@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
+from sqlalchemy import inspect
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app_runner.db.engine import DB, Base
 from app_runner.ids import as_id
@@ -32,6 +34,13 @@ class Row(Base):
         DB.session.add(self)
         if commit:
             DB.session.commit()
+            self._keep_id()
+
+    def _keep_id(self) -> None:
+        """Let the id be known after a commit, as views mostly ask for nothing else."""
+        identity = inspect(self).identity
+        if identity is not None:
+            set_committed_value(self, "id", identity[0])
 
     def delete(self, commit: bool = False) -> None:
         """Delete the row; ``commit`` also writes everything in the session."""
