@@ -10,6 +10,7 @@ from app_runner.babel import gettext as _
 from app_runner.state import state_of
 
 PREFIX = "/plugins/"
+BY_NAME = "plugins-api.PluginView"  # answers when the plugin has no route of its own
 #: Methods that start nothing; what a plugin tells about itself stays readable.
 READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -37,5 +38,6 @@ def refuse(app: Flask) -> None:
 
 
 def _only_reads() -> bool:
-    """Tell whether a route is there (it may be what is missing) and only reads."""
-    return request.method in READING and request.routing_exception is None
+    """Tell whether a route of the plugin is there (it may be missing) and only reads."""
+    found = request.routing_exception is None and request.endpoint != BY_NAME
+    return found and request.method in READING

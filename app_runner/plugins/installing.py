@@ -6,6 +6,7 @@ and writes a report; only then exactly what the report names is installed.
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -27,8 +28,13 @@ from app_runner.plugins.requirements import parse, shown
 
 RUNNER = "App Runner"
 PACKAGE = "app-runner"
-PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check")
-QUIET = ("--no-input", "--quiet", "--no-color")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
+#: Where pip begins to tell, among its progress, why requirements conflict.
+CONFLICT = "The conflict is caused by:"
+#: How lines begin that say what went wrong.
+ERRORS = ("ERROR", "error", "  error", "  ×")
+#: A place in our list of requirements, which is gone when somebody reads of it.
+LISTED = re.compile(r"-r \S+wanted\.txt \(line [0-9]+\)(, | and )?")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -130,10 +136,10 @@ def resolve(asks: list[Ask], pins: list[Ask], with_runner: bool = True) -> list[
         wanted.write_text(_lines([*asks, *(pins if with_runner else ())]))
         bounds.write_text(_lines(pins))
         report = folder / "report.json"
-        options = ("--dry-run", "--report", str(report))
+        options = ("install", "--dry-run", "--report", str(report))
         done = _pip(*options, "--requirement", str(wanted), "--constraint", str(bounds))
         if done.returncode:
-            raise RequirementError(_explained(done.stderr, [*asks, *pins]))
+            raise RequirementError(_explained(done, [*asks, *pins]))
         return list(_packages(json.loads(report.read_text())))
 
 
@@ -142,9 +148,12 @@ def _lines(asks: Iterable[Ask]) -> str:
 
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*PIP, *QUIET, *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        [*PIP, *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
 
 
@@ -161,10 +170,13 @@ def _packages(report: Mapping[str, Any]) -> Iterator[Package]:
         yield Package(told["name"], told["version"], url, digest)
 
 
-def _explained(complaint: str, asks: Iterable[Ask]) -> str:
+def _explained(done: subprocess.CompletedProcess[str], asks: Iterable[Ask]) -> str:
     """Give pip's reason, and who asks for the packages that it names."""
-    said = [line.strip() for line in complaint.splitlines() if line.strip()]
-    reason = [line for line in said if not line.startswith(("WARNING", "[notice]"))]
+    _progress, begin, conflict = done.stdout.partition(CONFLICT)
+    conflict = conflict.partition("\n\n")[0]
+    errors = [line for line in done.stderr.splitlines() if line.startswith(ERRORS)]
+    reason = [line for line in f"{begin}{conflict}".splitlines() if line.strip()] + errors
+    reason = [LISTED.sub("", line) for line in reason if "(constraint)" not in line]
     named = {canonicalize_name(word) for line in reason for word in WORD.findall(line)}
     asking = sorted({str(ask) for ask in asks if ask.name in named})
     return "\n".join([_("The requirements cannot be resolved."), *asking, "", *reason])
@@ -173,19 +185,44 @@ def _explained(complaint: str, asks: Iterable[Ask]) -> str:
 def install(packages: Iterable[Package]) -> None:
     """Install exactly these; raises `RequirementError` when pip cannot.
 
-    pip builds all of them before it puts the first into place.
+    pip builds all of them before it puts the first into place; what it had put there
+    before it failed is taken back.
     """
     packages = list(packages)
+    before = {package: _installed(package.name) for package in packages}
+    all_known = all(package.digest for package in packages)
+    done = _install("".join(_line(package, all_known) for package in packages))
+    if done.returncode:
+        _take_back(before)
+        raise RequirementError(_explained(done, ()))
+
+
+def _install(lines: str) -> subprocess.CompletedProcess[str]:
     with TemporaryDirectory(prefix="app-runner-") as place:
         chosen = Path(place) / "chosen.txt"
-        all_known = all(package.digest for package in packages)
-        chosen.write_text("".join(_line(package, all_known) for package in packages))
-        done = _pip("--no-deps", "--requirement", str(chosen))
-    if done.returncode:
-        raise RequirementError(_explained(done.stderr, ()))
+        chosen.write_text(lines)
+        return _pip("install", "--no-deps", "--requirement", str(chosen))
 
 
 def _line(package: Package, with_hash: bool) -> str:
     return (
         f"{package.line} --hash={package.digest}\n" if with_hash else f"{package.line}\n"
     )
+
+
+def _installed(name: str) -> str | None:
+    # A new finder: pip has changed the folders since this process looked into them.
+    importlib.invalidate_caches()
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _take_back(before: Mapping[Package, str | None]) -> None:
+    changed = {p.name: old for p, old in before.items() if _installed(p.name) != old}
+    new = [name for name, old in changed.items() if old is None]
+    if new:
+        _pip("uninstall", "--yes", *new)
+    if old_ones := [f"{name}=={old}\n" for name, old in changed.items() if old]:
+        _install("".join(old_ones))

@@ -52,7 +52,8 @@ class Loader:
         """Take the app, the registry to fill, and what plugins are connected to."""
         self._app, self._registry, self._host = app, registry, host
         self._modules = PrivateModules()
-        self._bound: set[int] = set()  # tasks of installed packages, by identity
+        #: Plugins and tasks of installed packages that are served, by identity.
+        self._shared: set[int] = set()
 
     def load_folders(self, folders: tuple[str, ...]) -> None:
         """Load all plugins of all folders; relative ones are below the project."""
@@ -89,24 +90,24 @@ class Loader:
     def _load_shared(
         self, found: packages.Installed, value: Any, record: Loading
     ) -> None:
-        modules = packages.modules_of(found.entry)
-        names = {module.__name__ for module in modules}
-        values = [value]
-        if isinstance(value, ModuleType):
-            values = [v for module in modules for v in list(vars(module).values())]
-        else:
+        first = packages.declared(found.entry)
+        names = {module.__name__ for module in first.modules}
+        inside = [v for module in first.modules for v in list(vars(module).values())]
+        values = inside
+        if not isinstance(value, ModuleType):
+            values = [value]
             names.add(getattr(value, "__module__", ""))
-        tasks = {id(task): task for task in packages.tasks_declared(found.entry)}
-        for each in (v for module in modules for v in list(vars(module).values())):
-            if self._host.is_task(each) and each.__module__ in names:
-                tasks[id(each)] = each
-        record.tasks[:] = [t for key, t in tasks.items() if key not in self._bound]
-        plugins = list(self._declared(values, names, str(found), shared=True))
-        if not plugins:
+        own = [v for v in inside if self._host.is_task(v) and v.__module__ in names]
+        tasks = {id(task): task for task in (*first.tasks, *own)}
+        record.tasks[:] = [t for key, t in tasks.items() if key not in self._shared]
+        kinds = [v for v in values if _declares(v, names)]
+        if not kinds:
             raise PluginLoadError("the entry point names no plugin")
-        served = [p for p in plugins if self._serve(p, str(found), record)]
-        if served:
-            self._bound |= tasks.keys()
+        new = [v for v in kinds if id(v) not in self._shared]
+        plugins = list(self._declared(new, names, str(found), shared=True))
+        if [p for p in plugins if self._serve(p, str(found), record)]:
+            self._shared |= tasks.keys()
+        self._shared |= set(map(id, kinds))
 
     def _load_folder(self, folder: Path) -> None:
         for candidate in list(candidates(folder)):
@@ -140,13 +141,13 @@ class Loader:
     ) -> Iterator[PluginBase]:
         """Give the plugin objects among values: instances, and one of each class."""
         for value in {id(value): value for value in values}.values():
-            if isinstance(value, PluginBase) and value.declared_by_object:
+            if isinstance(value, PluginBase) and _declares(value, names):
                 with self._problem(source, f"start of {value.name}", path):
                     plugin = packages.own_copy(value) if shared else value
                     plugin.app = self._app
                     plugin.init_app(self._app)
                     yield plugin
-            elif _is_plugin_class(value) and value.__module__ in names:
+            elif _declares(value, names):
                 with self._problem(source, f"constructor of {value.__name__}", path):
                     yield self._registry.instance_of(value)
 
@@ -174,9 +175,9 @@ class Loader:
         """Note what a plugin requires; give what it lacks in words, or nothing."""
         with self._problem(source, LACKING):
             text = requirements.requirements_of(plugin)
-            lacking = requirements.missing(requirements.parse(text))
             if text.strip():
                 self._registry.asked[plugin.identifier] = text
+            lacking = requirements.missing(requirements.parse(text))
             return requirements.not_installed(lacking) if lacking else ""
         return ""
 
@@ -248,3 +249,10 @@ def _is_plugin_class(value: object) -> bool:
         and not value.declared_by_object
         and (bool(value.name) or bool(value.version) or not value.__subclasses__())
     )
+
+
+def _declares(value: Any, names: set[str]) -> bool:
+    """Tell whether a value declares a plugin of the modules of these names."""
+    if isinstance(value, PluginBase):
+        return value.declared_by_object
+    return _is_plugin_class(value) and value.__module__ in names

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
@@ -18,8 +17,16 @@ from app_runner.plugins.base import PluginBase
 from app_runner.state import Loading
 
 GROUP = "app_runner.plugins"
-#: Attribute of a module: the tasks that were declared while it was imported.
-DECLARED = "__app_runner_tasks__"
+#: Attribute of a module that an entry point names; holds its `Declared`.
+DECLARED = "__app_runner_declared__"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the first import of a module brought, in whichever app that was."""
+
+    tasks: tuple[Any, ...]
+    modules: tuple[ModuleType, ...]  # itself, and those below it
 
 
 @dataclass(frozen=True)
@@ -59,20 +66,20 @@ def import_entry(entry: metadata.EntryPoint, record: Loading) -> Any:
         raise
     module = sys.modules[entry.module]
     if not hasattr(module, DECLARED):
-        setattr(module, DECLARED, tuple(record.tasks))
+        modules = _modules_of(entry.module)
+        setattr(module, DECLARED, Declared(tuple(record.tasks), modules))
     return found
 
 
-def modules_of(entry: metadata.EntryPoint) -> list[ModuleType]:
-    """Give the module of an entry point and all that are imported below it."""
-    below = f"{entry.module}."
-    names = [n for n in list(sys.modules) if n == entry.module or n.startswith(below)]
-    return [sys.modules[name] for name in names]
+def declared(entry: metadata.EntryPoint) -> Declared:
+    """Give what the first import brought; what others import later is not part of it."""
+    found: Declared = getattr(sys.modules[entry.module], DECLARED)
+    return found
 
 
-def tasks_declared(entry: metadata.EntryPoint) -> Iterator[Any]:
-    """Give all tasks that were recorded at the first import, by whichever app."""
-    yield from getattr(sys.modules[entry.module], DECLARED, ())
+def _modules_of(name: str) -> tuple[ModuleType, ...]:
+    names = [n for n in list(sys.modules) if n == name or n.startswith(f"{name}.")]
+    return tuple(sys.modules[n] for n in names)
 
 
 def own_copy(plugin: PluginBase) -> PluginBase:
