@@ -50,10 +50,20 @@ class Effort:
 
 
 FULL = Effort(
-    rounds=7, seconds=0.6, latency_tasks=30, throughput_tasks=500, starts=5, documents=200
+    rounds=5,
+    seconds=0.6,
+    latency_tasks=25,
+    throughput_tasks=500,
+    starts=5,
+    documents=200,
 )
 QUICK = Effort(
-    rounds=3, seconds=0.3, latency_tasks=15, throughput_tasks=120, starts=1, documents=60
+    rounds=3,
+    seconds=0.3,
+    latency_tasks=10,
+    throughput_tasks=80,
+    starts=1,
+    documents=60,
 )
 
 
