@@ -7,7 +7,7 @@ stand inside of ``Annotated``; ``Text() | None`` may be left empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, ClassVar, Self
 
@@ -184,7 +184,7 @@ class Choice(Input):
 
     def __or__(self, other: None) -> Self:
         """``Choice(…) | None``: nothing need be chosen."""
-        described = {key: getattr(self, key) for key in Input.__dataclass_fields__}
+        described = {key.name: getattr(self, key.name) for key in fields(Input)}
         return type(self)(self.options, **{**described, "optional": True})
 
     @property

@@ -21,7 +21,13 @@ from app_runner.data.text import binary_stream
 from app_runner.db.models import TaskFile
 from app_runner.errors import UserError
 from app_runner.fetch import get_mimetype, parse_mimetype
-from app_runner.fetch.described import file_label, file_name_of, guess_mimetype
+from app_runner.fetch.described import (
+    data_media_type,
+    file_label,
+    file_name_of,
+    guess_mimetype,
+    is_data_url,
+)
 from app_runner.state import current_runner
 from app_runner.tasks.results import open_file
 
@@ -158,7 +164,7 @@ class InputFile(ReadableFile):
             return self._facts_of(response)
 
     def _facts_of(self, response: Response) -> tuple[str, str, str | None]:
-        sent = get_mimetype(response) or TELL_NOTHING[0]
+        sent = _type_of(response)
         name = file_name_of(response)
         if _plain(sent) in TELL_NOTHING and not self._fits(sent):
             exact = [known for known in self.content_types if "*" not in known]
@@ -172,7 +178,7 @@ class InputFile(ReadableFile):
         return any(fnmatchcase(plain, known.lower()) for known in self.content_types)
 
     def _check(self, response: Response) -> None:
-        sent = _plain(get_mimetype(response) or TELL_NOTHING[0])
+        sent = _plain(_type_of(response))
         if sent not in TELL_NOTHING and not self._fits(sent):
             types = ", ".join(self.content_types)
             reason = _("it is %(sent)s; what fits is %(types)s", sent=sent, types=types)
@@ -212,6 +218,15 @@ class UploadedFile(ReadableFile):
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open the bytes; raises `StoreError`."""
         return open_file(self._file)
+
+
+def _type_of(response: Response) -> str:
+    """Give the media type with its parameters; a `data:` URL has them in itself."""
+    sent = get_mimetype(response) or TELL_NOTHING[0]
+    if not is_data_url(response.url):
+        return sent
+    charset = data_media_type(response.url).parameters.get("charset")
+    return f"{sent}; charset={charset}" if charset else sent
 
 
 def _plain(content_type: str) -> str:

@@ -46,6 +46,10 @@ class Site:
         """Give what did not load."""
         return [problem.message for problem in state_of(self.app).registry.problems]
 
+    def plugins(self) -> list[Any]:
+        """Give the objects of what did load."""
+        return list(state_of(self.app).registry)
+
     def get(self, path: str = "", **query: Any) -> Any:
         """GET below the plugin."""
         return self.client.get(f"/plugins/p@1/{path}", query_string=query, buffered=True)
@@ -95,6 +99,13 @@ class Site:
         content: bytes = self.client.get(href, buffered=True).data
         return content
 
+    def operation(self, path: str, method: str) -> dict[str, Any]:
+        """Give an operation of the OpenAPI document."""
+        answer = self.client.get("/api-spec.json")
+        assert answer.json is not None
+        found: dict[str, Any] = answer.json["paths"][f"/plugins/p@1/{path}"][method]
+        return found
+
     def stored(self) -> str:
         """Give all that the rows of tasks and steps hold, as text."""
         with self.app.app_context():
@@ -106,7 +117,7 @@ class Site:
             return "\n".join(texts)
 
 
-Load = Callable[[str], Site]
+Load = Callable[..., Site]
 
 
 @pytest.fixture
@@ -128,13 +139,10 @@ def load(
 ) -> Load:
     """Give a function that loads a plugin; ``plugin`` is there already in its source."""
 
-    def make(source: str) -> Site:
+    def make(source: str, **settings: Any) -> Site:
         plugin_folder.add("p.py", HEAD + dedent(source))
-        app = make_app(
-            PLUGIN_FOLDERS=[str(plugin_folder)],
-            BROKER_URL="memory://",
-            EXPOSURE="public",
-        )
-        return Site(app, sent)
+        usual = {"BROKER_URL": "memory://", "EXPOSURE": "public"}
+        folders = [str(plugin_folder)]
+        return Site(make_app(PLUGIN_FOLDERS=folders, **{**usual, **settings}), sent)
 
     return make
