@@ -112,7 +112,7 @@ def open_url(
 ) -> Response:
     """Open a URL through the guarded door; use as a context manager.
 
-    As with ``requests.get`` the body is read at once unless ``stream`` is set, so that
+    As `requests` does, it reads the body at once unless ``stream`` is set, so that
     the response can still be used when it has been closed.
     """
     return current_runner.fetcher.open(
