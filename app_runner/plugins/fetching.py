@@ -97,8 +97,9 @@ class Fetching:
             shutil.rmtree(git.folder, ignore_errors=True)
 
     def _find(self, git: Git, source: GitSource, pinned: str | None) -> str:
-        # A host that is allowed must not lead on to one that is not.
-        redirects = not self._allowed
+        # A host that is allowed must not lead on to one that is not, and git would give
+        # the login to the server that it is led to.
+        redirects = not self._allowed and source.credentials is None
         git.fetch_all(source, redirects)
         wanted = pinned or source.ref
         commit = git.resolve(wanted)

@@ -26,6 +26,8 @@ ELSEWHERE = re.compile(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|COMMON_DIR|NAMESPACE|OBJECT_DIRECTORY"
     r"|ALTERNATE_OBJECT_DIRECTORIES|TEMPLATE_DIR|EXTERNAL_DIFF|CEILING_DIRECTORIES)"
 )
+#: Where configuration of the operator is; git before 2.32 knows only the last two.
+OWN_CONFIGURATION = ("GIT_CONFIG_GLOBAL", "HOME", "XDG_CONFIG_HOME")
 OPTIONS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -139,7 +141,8 @@ class Git:
 
     def _local(self, *arguments: str) -> str:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-        environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        environment |= dict.fromkeys(OWN_CONFIGURATION, os.devnull)
+        environment["GIT_CONFIG_NOSYSTEM"] = "1"
         return self._run(environment, LOCAL, *arguments)
 
     def _run(self, environment: Mapping[str, str], seconds: int, *arguments: str) -> str:
