@@ -24,6 +24,7 @@ LEVEL = "debug, info, warning, error or critical (default: the setting)."
         "pool": POOL,
         "concurrency": CONCURRENCY,
         "log-level": LEVEL,
+        "watch": "Restart server and worker when files of the runner or plugins change.",
     },
 )
 def start(
@@ -33,12 +34,13 @@ def start(
     pool: str = "",
     concurrency: int = 0,
     log_level: str = "",
+    watch: bool = False,
 ) -> None:
     """Run everything in this terminal: server, worker, scheduler and broker."""
     from app_runner.launch.start import StartOptions, start
 
     options = StartOptions(
-        host, port or None, pool or None, concurrency or None, log_level or None
+        host, port or None, pool or None, concurrency or None, log_level or None, watch
     )
     sys.exit(start(options))
 

@@ -11,6 +11,7 @@ from flask import Flask
 from app_runner import application, babel, compat, dispatch, hosting, logs
 from app_runner.api import documents, login, openapi, task_document
 from app_runner.api import errors as api_errors
+from app_runner.authors import cli as authors_cli
 from app_runner.config import load_settings
 from app_runner.db import cli as db_cli
 from app_runner.db import engine
@@ -41,6 +42,7 @@ EXTENSIONS = (
     catalogue,
     db_cli,
     plugins_cli,
+    authors_cli,
 )
 
 

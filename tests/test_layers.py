@@ -43,6 +43,7 @@ LAYERS = {
     "hosting": 5,
     "dispatch": 5,
     "compat": 5,
+    "authors": 5,
     "testing": 5,
     "launch": 5,
     "bench": 5,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from socket import socket
 
@@ -19,7 +20,9 @@ from app_runner.launch.instance import InstanceLock, write_record
 from app_runner.launch.output import Console
 from app_runner.launch.ports import PORT, bind, url_of
 from app_runner.launch.readiness import ReadyProbe
+from app_runner.launch.source_watch import restart_on_change
 from app_runner.launch.supervisor import Supervisor, exit_code
+from app_runner.launch.worker import source_folders
 
 # Lower ones end first: nothing new is planned, nothing new comes in, jobs end, and the
 # broker is there until the last of them has said so.
@@ -38,6 +41,7 @@ class StartOptions:
     pool: str | None = None
     concurrency: int | None = None
     log_level: str | None = None
+    watch: bool = False
 
 
 def start(options: StartOptions) -> int:
@@ -68,7 +72,17 @@ def _start(options: StartOptions, console: Console) -> None:
             lock.record.url = url
             _note_children(lock, supervisor)
             _announce(url, options, supervisor)
-            supervisor.watch()
+            supervisor.watch(_tick(options, found, supervisor))
+
+
+def _tick(
+    options: StartOptions, found: Surroundings, supervisor: Supervisor
+) -> Callable[[], None]:
+    """Give what is done besides keeping everything running."""
+    if not options.watch:
+        return lambda: None
+    folders = source_folders(found.settings)
+    return restart_on_change(supervisor, ("server", "worker"), folders)
 
 
 def _broker(found: Surroundings) -> EmbeddedBroker | None:

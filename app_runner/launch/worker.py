@@ -13,7 +13,7 @@ from app_runner.launch.children import Service
 from app_runner.launch.environment import Surroundings
 from app_runner.launch.instance import read_record
 from app_runner.launch.output import Console
-from app_runner.launch.source_watch import SourceWatch
+from app_runner.launch.source_watch import restart_on_change
 from app_runner.launch.supervisor import Supervisor, exit_code
 
 
@@ -41,22 +41,15 @@ def adopt_exposure(found: Surroundings) -> None:
 
 
 def source_folders(settings: Settings) -> list[Path]:
-    """Give the folders whose Python files a worker has read."""
-    plugins = [PROJECT / folder for folder in settings["PLUGIN_FOLDERS"]]
+    """Give the folders whose files a server and a worker have read."""
+    folders = map(Path, settings["PLUGIN_FOLDERS"])
+    plugins = [PROJECT / folder.expanduser() for folder in folders]
     return [PROJECT / "app_runner", *plugins]
 
 
 def watch_worker(command: tuple[str, ...], folders: list[Path], console: Console) -> None:
     """Run the worker and start it again after each change, until asked to end."""
     service = Service("worker", command, _("celery worker"), order=0, grace=10)
-    sources = SourceWatch(folders)
     with Supervisor(console) as supervisor:
         supervisor.spawn(service)
-
-        def restart_on_change() -> None:
-            if changed := sources.changed():
-                name = changed[0].name
-                console.say(_("%(name)s has changed; the worker restarts.", name=name))
-                supervisor.restart("worker")
-
-        supervisor.watch(restart_on_change)
+        supervisor.watch(restart_on_change(supervisor, ("worker",), folders))

@@ -17,9 +17,9 @@ import pytest
 from flask import Flask
 
 from app_runner.api.schemas import camel_case
+from app_runner.authors.scratch import empty_database, plugin_problems, runner
 from app_runner.config import ROWS
 from app_runner.launch.supervisor import LaunchError
-from app_runner.testing.apps import empty_database, plugin_problems, runner
 from app_runner.testing.client import Outcome, PluginClient, Refused
 from app_runner.testing.in_process import run_jobs
 from app_runner.testing.live import Broker, worker
@@ -29,6 +29,22 @@ from app_runner.testing.places import plugin_under_test
 __all__ = ["Outcome", "PluginClient", "Refused"]
 
 RunProcessor = Callable[..., Outcome]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep pytest from importing the package of a plugin: the runner does it itself.
+
+    Pytest does so to look for a ``setup_module`` in it, but a published plugin can be
+    imported for an app only.
+    """
+    plugin = plugin_under_test(item.path)
+    for node in item.listchain():
+        if isinstance(node, pytest.Package) and plugin in (node.path, *node.path.parents):
+            node.setup = _no_setup  # type: ignore[method-assign]
+
+
+def _no_setup() -> None:
+    """Do nothing: a plugin has no ``setup_module``."""
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from types import ModuleType
 
 from flask import Flask
 
+from app_runner.authors.scratch import PRIVATE
 from app_runner.plugins.modules import Candidate
 from app_runner.state import loading
-from app_runner.testing.apps import PRIVATE
 
 
 class _Alias(Loader):

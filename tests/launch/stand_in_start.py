@@ -1,7 +1,8 @@
 """A supervisor with stand-in services, stopping in a phase; run as a script only.
 
 Usage: stand_in_start.py FOLDER PHASE [SERVICE:TRAIT ...]
-Phases: first (one service runs), once (a command runs), waiting (for readiness), serving.
+Phases: first (one service runs), once (a command runs), waiting (for readiness), serving,
+watching (the files below FOLDER/sources, for server and worker).
 """
 
 import importlib.util
@@ -18,6 +19,7 @@ sys.modules["app_runner"] = package
 
 from app_runner.launch.children import Patience, Service  # noqa: E402
 from app_runner.launch.output import Console  # noqa: E402
+from app_runner.launch.source_watch import restart_on_change  # noqa: E402
 from app_runner.launch.supervisor import Supervisor, exit_code  # noqa: E402
 
 CHILD = str(Path(__file__).with_name("stand_in_child.py"))
@@ -49,7 +51,9 @@ def body() -> None:
         if phase == "late":
             supervisor.wait_until(lambda: False, 0.2, lambda: "last answer: 503")
         console.say(f"ready, watchdog {supervisor.watchdog.pid}")
-        supervisor.watch()
+        sources = [Path(folder) / "sources"]
+        restart = restart_on_change(supervisor, ("server", "worker"), sources, 0.05)
+        supervisor.watch(restart if phase == "watching" else lambda: None)
 
 
 sys.exit(exit_code(console, body))

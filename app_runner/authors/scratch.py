@@ -1,4 +1,4 @@
-"""Runners for one test: a new instance folder, one plugin, nothing left afterwards."""
+"""Runners for one plugin and one purpose: on a new instance folder, leaving nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def runner(
 ) -> Iterator[Flask]:
     """Make a runner with one plugin; its modules are forgotten afterwards.
 
-    ``database`` is what `empty_database` gave. ``settings`` win over those of a test.
+    ``database`` is what `empty_database` gave. ``settings`` win over those chosen here:
+    one person, and a broker in the memory of this process.
     """
     instance.mkdir(parents=True)
     shutil.copy(database, instance / DATABASE)
@@ -46,7 +47,7 @@ def runner(
         "EXPOSURE": "local",
         "BROKER_URL": "memory://localhost/",
         "RESULT_BACKEND": "cache+memory://",
-        "CELERY_QUEUE": f"test-{uuid4().hex}",  # memory is shared by the whole process
+        "CELERY_QUEUE": f"scratch-{uuid4().hex}",  # memory is shared by the whole process
         **settings,
     }
     with _app(given) as app:
