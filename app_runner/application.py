@@ -11,10 +11,11 @@ import secrets
 from collections.abc import Callable
 from inspect import CO_COROUTINE
 from pathlib import Path
+from sys import maxsize
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, has_request_context, request
+from flask import Flask, Request, current_app, has_request_context, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -41,12 +42,31 @@ class SessionsOnDemand(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
+class RunnerRequest(Request):
+    """A request whose body is bounded by what would be done with it."""
+
+    @property
+    def max_content_length(self) -> int | None:
+        """Give the bytes that a body may have; less for those held in memory whole."""
+        limit = super().max_content_length
+        kind = self.mimetype
+        if kind == "application/x-www-form-urlencoded" or kind.endswith("json"):
+            in_memory: int = current_app.config["MAX_FORM_MEMORY_SIZE"]
+            return min(limit or maxsize, in_memory)
+        return limit
+
+    @max_content_length.setter
+    def max_content_length(self, value: int | None) -> None:
+        self._max_content_length = value
+
+
 class RunnerFlask(Flask):
     """A Flask whose absolute links work in jobs too."""
 
     #: Host names that are answered (lower case, no port); None answers any.
     trusted_names: frozenset[str] | None = frozenset()
     session_interface = SessionsOnDemand()
+    request_class = RunnerRequest
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""

@@ -241,6 +241,19 @@ def test_json_has_many_spellings(client: FlaskClient, kind: str) -> None:
     assert client.post(PROCESS, data=body, content_type=kind).status_code == 303
 
 
+@pytest.mark.parametrize("how", ["data", "json"])
+def test_a_body_held_in_memory_is_bounded_sooner(
+    app: Flask, client: FlaskClient, how: str
+) -> None:
+    limit = app.config["MAX_FORM_MEMORY_SIZE"]
+    app.config["MAX_FORM_MEMORY_SIZE"] = 2000
+    try:
+        body: Any = {"title": "x" * 3000}
+        assert_error(client.post(PROCESS, **{how: body}), 413)
+    finally:
+        app.config["MAX_FORM_MEMORY_SIZE"] = limit
+
+
 def test_a_body_that_is_too_large_is_refused(app: Flask, client: FlaskClient) -> None:
     limit = app.config["MAX_CONTENT_LENGTH"]
     app.config["MAX_CONTENT_LENGTH"] = 2000
