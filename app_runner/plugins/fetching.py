@@ -120,13 +120,18 @@ class Fetching:
         raise SourceError(text)
 
     def _keep(self, git: Git, change: Change) -> None:
-        if not change.is_none:
-            _swap(git.folder, change.source.checkout(self._instance))
-        pin = self.lock.get(change.source.key)
-        if pin is None or pin.commit != change.new:
+        """Pin, then swap: a full disk is met while the old checkout is in place."""
+        key, before = change.source.key, self.lock.get(change.source.key)
+        if before is None or before.commit != change.new:
             fetched = datetime.now(UTC).isoformat(timespec="seconds")
-            self.lock.put(change.source.key, Pin(change.new, change.subject, fetched))
+            self.lock.put(key, Pin(change.new, change.subject, fetched))
             LOG.info("Pinned %s: %s -> %s", change.source, change.old, change.new)
+        try:
+            if not change.is_none:
+                _swap(git.folder, change.source.checkout(self._instance))
+        except OSError:
+            self.lock.put(key, before)
+            raise
 
 
 def _change(git: Git, source: GitSource, old: str | None, new: str) -> Change:

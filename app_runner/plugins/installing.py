@@ -32,7 +32,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input")
 #: Where pip begins to tell, among its progress, why requirements conflict.
 CONFLICT = "The conflict is caused by:"
 #: How lines begin that say what went wrong.
-ERRORS = ("ERROR", "error", "  error", "  ×")
+ERROR = re.compile(r"ERROR: (?!ResolutionImpossible)| *error|  ×")
 #: A place in our list of requirements, which is gone when somebody reads of it.
 LISTED = re.compile(r"-r \S+wanted\.txt \(line [0-9]+\)(, | and )?")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -174,7 +174,7 @@ def _explained(done: subprocess.CompletedProcess[str], asks: Iterable[Ask]) -> s
     """Give pip's reason, and who asks for the packages that it names."""
     _progress, begin, conflict = done.stdout.partition(CONFLICT)
     conflict = conflict.partition("\n\n")[0]
-    errors = [line for line in done.stderr.splitlines() if line.startswith(ERRORS)]
+    errors = [line for line in done.stderr.splitlines() if ERROR.match(line)]
     reason = [line for line in f"{begin}{conflict}".splitlines() if line.strip()] + errors
     reason = [LISTED.sub("", line) for line in reason if "(constraint)" not in line]
     named = {canonicalize_name(word) for line in reason for word in WORD.findall(line)}

@@ -42,10 +42,17 @@ class Lock:
         """Give the pin of a source."""
         return self._pins.get(key)
 
-    def put(self, key: str, pin: Pin) -> None:
-        """Pin a source, and write the file whole."""
-        self._pins[key] = pin
-        self._write()
+    def put(self, key: str, pin: Pin | None) -> None:
+        """Pin a source (or no longer), and write the file whole; raises ``OSError``."""
+        before = dict(self._pins)
+        self._pins.pop(key, None)
+        if pin is not None:
+            self._pins[key] = pin
+        try:
+            self._write()
+        except OSError:
+            self._pins = before
+            raise
 
     def others(self, keys: set[str]) -> list[str]:
         """Give the sources that are pinned and not among ``keys``."""

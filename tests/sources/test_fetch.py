@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from app_runner.plugins.fetching import Fetching
 from app_runner.plugins.sources import parse_source
 from app_runner.state import state_of
 from tests.conftest import AppFactory
@@ -218,6 +220,33 @@ def test_a_failed_fetch_leaves_the_checkout_and_its_pin(
     assert served(repository.url) == ["fetched@1-0-0"]
     assert [p.name for p in (instance / "git_plugins").glob(".*.stage")] == []
     hidden.rename(repository.bare)
+
+
+@pytest.mark.parametrize("stuck", ["plugins.lock", "checkout"])
+def test_a_checkout_that_cannot_be_replaced_stays_with_its_pin(
+    fetch: Fetch, served: Served, repository: Repository, instance: Path, stuck: str
+) -> None:
+    """A folder in the place of a file, or of what is put aside, stops the rename."""
+    fetch(repository.url)
+    first = repository.git("rev-parse", "HEAD")
+    repository.commit("Two", {"fetched.py": plugin_source("fetched", "2")})
+    place, lock = checkout(instance, repository.url), instance / "plugins.lock"
+    app_lock = lock.read_bytes()
+    if stuck == "checkout":
+        (place.with_name(f".{place.name}.old") / "x").mkdir(parents=True)
+        (instance / "git_plugins" / place.name).rename(instance / "kept")
+        place.symlink_to(instance / "kept")
+    fetching = Fetching(instance)
+    if stuck == "plugins.lock":
+        lock.unlink()
+        (lock / "x").mkdir(parents=True)
+    with pytest.raises(OSError):
+        fetching.fetch(parse_source(repository.url), update=True)
+    if stuck == "plugins.lock":
+        shutil.rmtree(lock)
+        lock.write_bytes(app_lock)
+    assert set(pins(instance).values()) == {first}
+    assert served(repository.url) == ["fetched@1-0-0"]
 
 
 def test_a_bad_ref_is_told_and_the_other_sources_are_fetched(
