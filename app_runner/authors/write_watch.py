@@ -85,10 +85,15 @@ class WriteWatch:
 def _leaves_something(event: str, arguments: tuple[Any, ...]) -> bool:
     if event == "open":
         path, mode, flags = arguments
-        if not isinstance(path, str | bytes | os.PathLike) or _shown(path) == os.devnull:
+        if not isinstance(path, str | bytes | os.PathLike) or _is_no_file(_shown(path)):
             return False
         return bool(set(mode or "") & set("wax+") or (flags or 0) & WRITING)
     return event in CHANGES or event in OTHERS
+
+
+def _is_no_file(path: str) -> bool:
+    """Tell what is written without being kept: devices, and what Python compiles."""
+    return path.startswith("/dev/") or "__pycache__" in path
 
 
 def _who(frame: FrameType | None) -> FrameType | None:
