@@ -11,6 +11,8 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
+from mimetypes import guess_type
 from pathlib import Path, PurePath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple
@@ -20,6 +22,14 @@ from app_runner.tasks.results import Saveable
 CSV, JSON, NPY = "text/csv", "application/json", "application/x-npy"
 PARQUET = "application/vnd.apache.parquet"
 JSON_LINES = ("application/x-lines+json", "application/jsonl", "application/x-ndjson")
+#: Media types by endings that Python's own table does not know.
+TYPES = {
+    ".jsonl": JSON_LINES[0],
+    ".ndjson": JSON_LINES[0],
+    ".npy": NPY,
+    ".parquet": PARQUET,
+}
+LINE_END = "\r\n"  # RFC 4180
 #: Bytes of a file made of rows that stay in memory.
 IN_MEMORY = 8 * 2**20
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}
@@ -45,7 +55,7 @@ def files_of(content: Any, name: str, content_type: str) -> Iterator[File]:
     elif library in ("pandas", "numpy"):
         convert = _table if library == "pandas" else _array
         yield File(name, convert(content, content_type))
-    elif is_rows(content):
+    elif is_rows(content, content_type):
         with rows_as_file(content, content_type) as file:
             yield File(name, file)
     elif isinstance(content, bool | int | float | tuple):
@@ -65,48 +75,65 @@ def _library(content: Any) -> str:
     return ""
 
 
-def is_rows(content: Any) -> bool:
-    """Tell whether content is rows: a list of dicts, or an iterator over them."""
+def type_of(name: str) -> str:
+    """Give the media type that the ending of a file's name tells."""
+    known = TYPES.get(PurePath(name).suffix.lower())
+    return known or guess_type(name)[0] or "application/octet-stream"
+
+
+def is_rows(content: Any, content_type: str) -> bool:
+    """Tell whether content is rows: a list of them, or an iterator over them."""
     if isinstance(content, list):
-        return bool(content) and all(isinstance(row, Mapping) for row in content)
+        has_rows = _plain_type(content_type) in (CSV, *JSON_LINES)
+        return has_rows or (
+            bool(content) and all(isinstance(row, Mapping) for row in content)
+        )
     return isinstance(content, Iterator) and not hasattr(content, "read")
 
 
 @contextmanager
 def rows_as_file(rows: Iterable[Any], content_type: str) -> Iterator[IO[Any]]:
     """Write rows as CSV, JSON lines or (all other types) as a JSON array."""
-    plain = content_type.partition(";")[0].strip().lower()
+    plain = _plain_type(content_type)
     write = _write_json
     if plain == CSV:
         write = _write_csv
     elif plain in JSON_LINES:
         write = _write_lines
     with SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8", newline="") as file:
-        write(rows, file)
+        write(map(_row, rows) if not isinstance(rows, list) else _rows(rows), file)
         file.seek(0)
         yield file
 
 
+def _rows(rows: Iterable[Any]) -> list[Any]:
+    return [_row(row) for row in rows]
+
+
+def _row(row: Any) -> Any:
+    """Give a row by its names where it has them: entities and named tuples do."""
+    for attribute in ("as_dict", "_asdict"):
+        if hasattr(row, attribute):
+            return getattr(row, attribute)()
+    return dict(row) if isinstance(row, Mapping) else row
+
+
 def _write_csv(rows: Iterable[Any], file: IO[str]) -> None:
-    if isinstance(rows, list):  # later rows may have more columns
-        names = list(dict.fromkeys(name for row in rows for name in row))
-    else:
-        rows, names = _with_first_names(iter(rows))
-    writer = csv.DictWriter(file, names, lineterminator="\r\n")  # RFC 4180
+    known = rows if isinstance(rows, list) else None
+    first, every = _peeked(iter(rows))
+    if not isinstance(first, dict):  # rows without names have no header
+        csv.writer(file, lineterminator=LINE_END).writerows(every)
+        return
+    # later rows of a list may have more columns
+    names = dict.fromkeys(name for row in known or [first] for name in row)
+    writer = csv.DictWriter(file, list(names), lineterminator=LINE_END)
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(every)
 
 
-def _with_first_names(rows: Iterator[Any]) -> tuple[Iterable[Any], list[Any]]:
+def _peeked(rows: Iterator[Any]) -> tuple[Any, Iterator[Any]]:
     first = next(rows, None)
-    if first is None:
-        return (), []
-
-    def every() -> Iterator[Any]:
-        yield first
-        yield from rows
-
-    return every(), list(first)
+    return first, rows if first is None else chain([first], rows)
 
 
 def _write_lines(rows: Iterable[Any], file: IO[str]) -> None:
@@ -170,10 +197,14 @@ def _array(array: Any, content_type: str) -> Saveable:
     return saved
 
 
+def _plain_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _chosen(
     ways: dict[str, Callable[[], Any]], content_type: str, usual: str
 ) -> Callable[[], Any]:
-    plain = content_type.partition(";")[0].strip().lower()
+    plain = _plain_type(content_type)
     if plain in ("application/octet-stream", "text/plain"):
         plain = usual
     if plain not in ways:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from mimetypes import guess_type
 from typing import Any, BinaryIO, NoReturn
 
 from app_runner.db.engine import DB
@@ -14,14 +13,14 @@ from app_runner.db.models import TaskFile
 from app_runner.db.models.files import SCRATCH
 from app_runner.errors import FileMissing
 from app_runner.state import current_runner
-from app_runner.tasks import asking, content, records, results
+from app_runner.tasks import asking, records, results
+from app_runner.tasks import content as content_of
 from app_runner.tasks.records import Attempt
 
 #: Seconds between two writes of progress and log lines; more often would cost the job.
 WRITE_EVERY = 0.25
 #: What stands in place of a password wherever a task tells something.
 HIDDEN = "***"
-UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,15 @@ class Task:
         stored, ``TypeError`` or ``ValueError`` when it cannot be saved so.
         """
         declared = self._outputs.get(name)
-        known = declared.content_type if declared else guess_type(name)[0]
+        known = declared.content_type if declared else content_of.type_of(name)
         kind = data_type or (declared.data_type if declared else "custom")
-        self._write_files(name, content, kind, content_type or known or UNKNOWN_TYPE)
+        self._write_files(name, content, kind, content_type or known)
 
     def save_scratch(
         self, name: str, content: Any, content_type: str | None = None
     ) -> None:
         """Keep a file that only this task can read, also in its later parts."""
-        known = content_type or guess_type(name)[0] or UNKNOWN_TYPE
+        known = content_type or content_of.type_of(name)
         self._write_files(name, content, SCRATCH, known)
 
     def open_scratch(self, name: str) -> BinaryIO:
@@ -172,7 +171,7 @@ class Task:
     def _write_files(
         self, name: str, saved: Any, file_type: str, content_type: str
     ) -> None:
-        for file in content.files_of(saved, name, content_type):
+        for file in content_of.files_of(saved, name, content_type):
             columns = results.write(
                 self.id,
                 file.content,

@@ -238,7 +238,7 @@ def _validation_attrs(field: Field[Any], kind: str) -> dict[str, Any]:
     if field.required and not field.allow_none and kind != "checkbox":
         attributes["required"] = ""
     for check in field.validators:
-        if isinstance(check, validate.Range) and kind == "number":
+        if isinstance(check, validate.Range) and kind in ("number", "date"):
             attributes.update(_bounds(check, isinstance(field, fields.Integer)))
         elif isinstance(check, validate.Length) and kind not in ("select", "checkbox"):
             least, most = (check.equal or check.min), (check.equal or check.max)

@@ -14,6 +14,7 @@ from flask.views import MethodView
 from marshmallow import Schema
 
 from app_runner.api import kept_parameters
+from app_runner.api.arguments import FORM_TYPES
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.db.models import ProcessingTask
 from app_runner.errors import StepError
@@ -36,7 +37,7 @@ RULE = "/steps/<int:task_id>/<int:number>/"
 BODY = {
     "content": {
         kind: {"schema": {"type": "object", "additionalProperties": True}}
-        for kind in ("application/x-www-form-urlencoded", "multipart/form-data")
+        for kind in (*FORM_TYPES, "application/json")
     },
     "required": False,
 }

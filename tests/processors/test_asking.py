@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -190,6 +191,31 @@ def test_without_a_broker_the_step_waits_again(load: Load) -> None:
         task = site.document(url)
         assert task["execution"]["state"] == "waiting"
         assert task["steps"][0]["cleared"] is False
+
+
+def test_only_one_of_many_answers_at_once_counts(load: Load) -> None:
+    site, url = waiting(load)
+    href = site.document(url)["steps"][0]["href"]
+
+    def send(value: int) -> int:
+        return int(site.post(href, data={"value": value}).status_code)
+
+    with ThreadPoolExecutor(6) as pool:
+        codes = sorted(pool.map(send, range(10, 16)))
+    assert codes == [303, *[409] * 5]
+    assert len(site.sent) == 1
+    site.work()
+    assert len(site.document(url)["steps"]) == 2
+
+
+def test_a_plugin_that_was_changed_says_so_and_the_task_waits(load: Load) -> None:
+    site, url = waiting(load)
+    (plugin,) = site.plugins()
+    del plugin.processors[0].function.__globals__["guess"]
+    refused = answer(site, url, value=3)
+    assert refused.status_code == 422
+    assert "was changed" in refused.json["message"]
+    assert site.document(url)["execution"]["state"] == "waiting"
 
 
 FAULTS = {

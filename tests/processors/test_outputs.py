@@ -45,6 +45,27 @@ def test_rows_may_come_one_by_one(load: Load) -> None:
     assert site.content(site.done(count=0), "r.csv").strip() == b""
 
 
+def test_rows_without_names_have_no_header(load: Load) -> None:
+    site = load("""
+        from collections import namedtuple
+        Pair = namedtuple("Pair", "a b")
+
+        @plugin.processor()
+        def work(task: Task) -> str:
+            task.save("r.csv", [[1, "x"], (2, "y")])
+            task.save("n.csv", (Pair(n, "z") for n in range(2)))
+            task.save("l.jsonl", [[1], [2]])
+            task.save("e.csv", [])
+        """)
+    task = site.done()
+    assert site.content(task, "r.csv") == b"1,x\r\n2,y\r\n"
+    assert site.content(task, "n.csv") == b"a,b\r\n0,z\r\n1,z\r\n"
+    assert site.content(task, "l.jsonl") == b"[1]\n[2]\n"
+    assert site.content(task, "e.csv") == b""
+    types = {o["name"]: o["contentType"] for o in task["outputs"]}
+    assert types["l.jsonl"] == "application/x-lines+json"
+
+
 def test_plain_values_are_json(load: Load) -> None:
     site = load("""
         @plugin.processor()
