@@ -175,8 +175,8 @@ SETTINGS: tuple[Setting, ...] = (
         "MAX_FORM_MEMORY_SIZE",
         16 * 2**20,
         integer(1024, 2**40),
-        "Bytes of a body that is held in memory whole (JSON, urlencoded), and of one text "
-        "field of a multipart form.",
+        "Bytes of a body that is held in memory whole (JSON, urlencoded), and of one "
+        "text field of a multipart form.",
     ),
     Setting("CORS_ORIGINS", ("*",), origins, "Origins that browsers may call from."),
     Setting(
