@@ -23,6 +23,7 @@ from app_runner.plugins.registry import PluginRegistry
 from app_runner.state import state_of
 from app_runner.tasks import recorder
 from app_runner.tasks.recorder import RecordedTask
+from app_runner.ui import step_views
 
 #: Blueprints of the runner that are documented, and where they are served.
 RESOURCES = (
@@ -30,6 +31,7 @@ RESOURCES = (
     (plugins.PROBLEMS, "/problems"),
     (tasks.BLUEPRINT, "/tasks"),
     (files.BLUEPRINT, "/files"),
+    (step_views.BLUEPRINT, "/plugins"),
 )
 #: Blueprints that are not part of the document.
 PAGES = (root.BLUEPRINT, health.BLUEPRINT, specification.BLUEPRINT)

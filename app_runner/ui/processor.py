@@ -23,7 +23,6 @@ from app_runner.ui.processor_views import (
     endpoint,
 )
 from app_runner.ui.processor_work import Function, Processor, as_schema
-from app_runner.ui.step_views import add_step_views
 
 #: Names in the first part of a plugin's paths that no function can take.
 RESERVED = frozenset({"ui", "process", "steps"})
@@ -138,7 +137,7 @@ class Plugin(PluginBase):
         return self.requirements
 
     def get_api_blueprint(self) -> SecurityBlueprint:
-        """Make the routes: metadata, forms, entry points, steps and pages."""
+        """Make the routes: metadata, forms, entry points and pages."""
         if not self.processors and not self.pages:
             raise NotImplementedError
         blueprint = SecurityBlueprint(
@@ -147,8 +146,6 @@ class Plugin(PluginBase):
         add_metadata_view(blueprint, "", "PluginView", self.metadata)
         for processor in self.processors:
             self._add_processor(blueprint, processor)
-        if self.processors:
-            add_step_views(blueprint, self, self.processor_of_job)
         for number, page in enumerate(self.pages):
             if number == 0 and not self.processors:
                 page.path = "ui/"

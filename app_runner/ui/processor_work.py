@@ -24,9 +24,12 @@ Function = Callable[..., Any]
 
 @dataclass
 class Processor:
-    """A function with what was made from it; ``path`` is where it is served."""
+    """A function of plugin ``plugin`` (id), with what was made from it.
 
-    blueprint: str
+    ``path`` is where it is served, below the plugin; empty for the first.
+    """
+
+    plugin: str
     function: Function
     schema: Schema
     outputs: tuple[Output, ...]
@@ -74,7 +77,8 @@ class Processor:
         """Give where a step is answered: the API and the form, absolute."""
         api, form = (
             url_for(
-                f"{self.blueprint}.{view}",
+                f"steps.{view}",
+                plugin=self.plugin,
                 task_id=task_id,
                 number=number,
                 _external=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.db.models import ProcessingTask
 from app_runner.errors import StepError
 from app_runner.plugins.base import PluginBase
+from app_runner.state import current_runner
 from app_runner.tasks import records, steps
 from app_runner.tasks.asking import Question
 from app_runner.ui.parameter_requests import (
@@ -30,9 +31,11 @@ from app_runner.ui.parameter_requests import (
 from app_runner.ui.processor_views import form_page, to_task
 from app_runner.ui.processor_work import Processor
 
-#: Finds the processor of a plugin by the name of its job.
-Find = Callable[[str], Processor | None]
-RULE = "/steps/<int:task_id>/<int:number>/"
+#: One for all plugins: a route costs each of them as much as its whole form at start.
+BLUEPRINT = SecurityBlueprint(
+    "steps", __name__, description="Steps of tasks that wait for input."
+)
+RULE = "/<string:plugin>/steps/<int:task_id>/<int:number>/"
 #: What an answer looks like is known only when the task asks.
 BODY = {
     "content": {
@@ -52,46 +55,46 @@ ANSWERED = {
 }
 
 
-def add_step_views(blueprint: SecurityBlueprint, plugin: PluginBase, find: Find) -> None:
-    """Serve the steps of all tasks of ``plugin``."""
+@BLUEPRINT.route(f"{RULE}ui/")
+class StepForm(MethodView):
+    """The form of a step."""
 
-    @blueprint.route(f"{RULE}ui/", endpoint="StepForm")
-    class StepForm(MethodView):
-        """The form of a step."""
+    @BLUEPRINT.doc(responses=GONE_ON)
+    @BLUEPRINT.html_response(HTTPStatus.OK, description="The form.")
+    @BLUEPRINT.require_jwt("jwt", optional=True)
+    def get(self, plugin: str, task_id: int, number: int) -> Response:
+        """Show what is asked for, filled in from the query."""
+        step = waiting(plugin, task_id, number)
+        return step.form(request.args, bool(request.args), sent_whole=False)
 
-        @blueprint.doc(responses=GONE_ON)
-        @blueprint.html_response(HTTPStatus.OK, description="The form.")
-        @blueprint.require_jwt("jwt", optional=True)
-        def get(self, task_id: int, number: int) -> Response:
-            """Show what is asked for, filled in from the query."""
-            step = waiting(plugin, find, task_id, number)
-            return step.form(request.args, bool(request.args), sent_whole=False)
-
-        @blueprint.doc(responses={**GONE_ON, **BODY_ERRORS}, requestBody=BODY)
-        @blueprint.html_response(HTTPStatus.OK, description="The form with its errors.")
-        @blueprint.require_jwt("jwt", optional=True)
-        def post(self, task_id: int, number: int) -> Response:
-            """Validate what was filled in and show the form again."""
-            step = waiting(plugin, find, task_id, number)
-            return step.form(sent(), True, sent_whole=True)
-
-    @blueprint.route(RULE, endpoint="StepView")
-    class StepView(MethodView):
-        """A step that waits."""
-
-        @blueprint.doc(responses=ANSWERED, requestBody=BODY)
-        @blueprint.require_jwt("jwt", optional=True)
-        def post(self, task_id: int, number: int) -> Any:
-            """Take the answer, go on with the task and redirect to it."""
-            waiting(plugin, find, task_id, number).answer()
-            return to_task(task_id)
+    @BLUEPRINT.doc(responses={**GONE_ON, **BODY_ERRORS}, requestBody=BODY)
+    @BLUEPRINT.html_response(HTTPStatus.OK, description="The form with its errors.")
+    @BLUEPRINT.require_jwt("jwt", optional=True)
+    def post(self, plugin: str, task_id: int, number: int) -> Response:
+        """Validate what was filled in and show the form again."""
+        return waiting(plugin, task_id, number).form(sent(), True, sent_whole=True)
 
 
-def waiting(plugin: PluginBase, find: Find, task_id: int, number: int) -> WaitingStep:
+@BLUEPRINT.route(RULE)
+class StepView(MethodView):
+    """A step that waits."""
+
+    @BLUEPRINT.doc(responses=ANSWERED, requestBody=BODY)
+    @BLUEPRINT.require_jwt("jwt", optional=True)
+    def post(self, plugin: str, task_id: int, number: int) -> Any:
+        """Take the answer, go on with the task and redirect to it."""
+        waiting(plugin, task_id, number).answer()
+        return to_task(task_id)
+
+
+def waiting(identifier: str, task_id: int, number: int) -> WaitingStep:
     """Give the step that waits; 404 for a foreign task, 409 when it does not wait."""
     task = records.get(task_id)
-    processor = find(task.task_name)
-    if task.plugin != plugin.identifier or processor is None:
+    loaded = current_runner.registry.get(identifier)
+    plugin = loaded.plugin if loaded else None
+    find = getattr(plugin, "processor_of_job", None)
+    processor: Processor | None = find(task.task_name) if find else None
+    if plugin is None or processor is None or task.plugin != identifier:
         abort(HTTPStatus.NOT_FOUND)
     if number >= len(task.steps):
         abort(HTTPStatus.NOT_FOUND)
@@ -118,14 +121,14 @@ class WaitingStep:
     def form(self, values: Any, validate: bool, sent_whole: bool) -> Response:
         """Render the form."""
         schema, then = self.schema, self.processor.find(self.question.then)
-        endpoint = f"{self.processor.blueprint}.StepView"
+        where: dict[str, Any] = {"task_id": self.task.id, "number": self.number}
         return form_page(
             schema,
             values,
             form_errors(schema, values, sent_whole) if validate else None,
             name=self.question.title or self.processor.title,
             version=self.plugin.version,
-            process=url_for(endpoint, task_id=self.task.id, number=self.number),
+            process=url_for("steps.StepView", plugin=self.plugin.identifier, **where),
             help_text=self.question.help or inspect.getdoc(then),
         )
 
