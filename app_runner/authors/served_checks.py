@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from flask import Flask
 from marshmallow import Schema
@@ -80,14 +80,15 @@ def _metadata(app: Flask, plugin: PluginBase) -> Iterator[Finding]:
         text = _("It has no description: a docstring of the function, or `description`.")
         yield Finding(plugin.identifier, text)
     entry = told.get("entryPoint") or {}
-    method = "GET" if told.get("type") in PAGES else "POST"
-    for key, wanted in (("href", method), ("uiHref", "GET")):
-        if not _leads_somewhere(app, root, str(entry.get(key) or ""), wanted):
+    methods = ("POST", "GET") if told.get("type") in PAGES else ("POST",)
+    for key, wanted in (("href", methods), ("uiHref", ("GET",))):
+        href = str(entry.get(key) or "")
+        if not any(_leads_somewhere(app, root, href, method) for method in wanted):
             text = _(
                 "The %(key)s of its entry point (%(href)s) leads to no %(method)s route.",
                 key=key,
                 href=entry.get(key) or _("nothing"),
-                method=wanted,
+                method=wanted[0],
             )
             yield Finding(plugin.identifier, text)
 
@@ -99,7 +100,7 @@ def _leads_somewhere(app: Flask, root: str, href: str, method: str) -> bool:
     if parts.hostname != "localhost":
         return True  # served elsewhere, which is not asked
     try:
-        app.url_map.bind("localhost").match(parts.path, method=method)
+        app.url_map.bind("localhost").match(unquote(parts.path), method=method)
     except MethodNotAllowed:
         return False
     except HTTPException as error:
@@ -110,16 +111,18 @@ def _leads_somewhere(app: Flask, root: str, href: str, method: str) -> bool:
 def _task_names(app: Flask) -> Iterator[Finding]:
     """Two versions of a plugin run side by side, so a name must carry the version."""
     identifiers = [plugin.identifier for plugin in state_of(app).registry]
-    for name in sorted(state_of(app).celery.tasks):
-        if name.startswith(CORE) or any(one in name for one in identifiers):
-            continue
-        if identifiers:
-            text = _(
-                "The task name %(name)s does not hold the plugin's id, so two versions "
-                'would take each other\'s jobs: write name=f"{IDENTIFIER}.…".',
-                name=name,
-            )
-            yield Finding(identifiers[0], text)
+    names = [
+        name
+        for name in sorted(state_of(app).celery.tasks)
+        if not name.startswith(CORE) and not any(one in name for one in identifiers)
+    ]
+    if names and identifiers:
+        text = _(
+            "Names of tasks without the plugin's id: %(names)s. Two versions would take "
+            'each other\'s jobs; write name=f"{IDENTIFIER}.…".',
+            names=", ".join(names),
+        )
+        yield Finding(identifiers[0], text)
 
 
 def _schemas() -> list[type[Schema]]:
