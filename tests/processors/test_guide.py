@@ -1,0 +1,94 @@
+"""The plugins of the guide to processors load and do what the page says."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app_runner.state import state_of
+from tests.conftest import AppFactory, PluginFolder
+from tests.docs.pages import DOCS, blocks
+from tests.processors.conftest import Site
+
+GUIDE = DOCS / "processors.md"
+SOURCES = blocks(GUIDE, "python")
+
+
+class Guide(Site):
+    """A site whose plugin is one of the page."""
+
+    def at(self, path: str = "") -> str:
+        """Give a path of the plugin."""
+        (plugin,) = self.plugins()
+        return f"http://localhost/plugins/{plugin.identifier}/{path}"
+
+    def ended(self, **data: Any) -> dict[str, Any]:
+        """Run a task."""
+        return self.done(self.at("process/"), **data)
+
+
+@pytest.fixture
+def guide(
+    make_app: AppFactory, plugin_folder: PluginFolder, sent: list[dict[str, Any]]
+) -> Callable[[int], Guide]:
+    """Give a function that loads a plugin of the page."""
+
+    def load(number: int) -> Guide:
+        plugin_folder.add("example.py", SOURCES[number])
+        app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)], BROKER_URL="memory://")
+        assert state_of(app).registry.problems == []
+        return Guide(app, sent)
+
+    return load
+
+
+def test_every_block_is_run() -> None:
+    assert len(SOURCES) == 5
+
+
+def test_the_calendar_is_drawn(guide: Callable[[int], Guide]) -> None:
+    site = guide(0)
+    form = site.client.get(site.at("ui/")).text
+    assert "At most a <em>month</em>." in form
+    assert "Mondays" in form
+    task = site.ended(first="2024-01-01", days=3, free="monday", names="a,b", mark="o")
+    assert task["log"] == "2 days"
+    drawn = site.content(task, "calendar.txt").decode()
+    assert drawn == "2024-01-02 oo\n2024-01-03 oo\n"
+
+
+def test_a_column_is_added_up(guide: Callable[[int], Guide]) -> None:
+    site = guide(1)
+    table = io.BytesIO(b"ID,x\r\na,1.5\r\nb,2\r\n"), "t.csv"
+    task = site.ended(column="x", own=table)
+    assert task["log"] == "3.5 in t.csv"
+    assert json.loads(site.content(task, "sum.json")) == {"column": "x", "sum": 3.5}
+    assert site.ended(column="x", table="data:text/csv,ID%0D%0Aa")["log"].startswith("0 ")
+    assert site.ended(column="x")["log"] == "Choose a table."
+
+
+def test_a_word_is_repeated(guide: Callable[[int], Guide]) -> None:
+    assert guide(2).ended(word="a", howOften=3)["log"] == "a a a"
+
+
+def test_a_number_is_guessed(guide: Callable[[int], Guide]) -> None:
+    site = guide(3)
+    url = site.submit(site.at("process/"))
+    for it_is in ("larger", "smaller", "right"):
+        site.work()
+        step = site.document(url)["steps"][-1]
+        assert "Is it <strong>" in site.client.get(step["uiHref"]).text
+        assert site.post(step["href"], data={"itIs": it_is}).status_code == 303
+    site.work()
+    assert site.document(url)["log"] == "it is 62"
+
+
+def test_lines_are_shown(guide: Callable[[int], Guide]) -> None:
+    site = guide(4)
+    query = {"data": "data:text/plain,a<%0Ab%0Ac", "count": "2"}
+    page = site.client.get(site.at("ui/"), query_string=query)
+    assert "<pre>a&lt;\nb\n</pre>" in page.text
