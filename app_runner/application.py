@@ -25,6 +25,7 @@ from app_runner.babel import gettext
 from app_runner.config import Settings
 from app_runner.errors import SettingError
 from app_runner.ids import PublicIds
+from app_runner.rules import LazyRule
 from app_runner.state import BASE_URL, EXTENSION, RunnerState, state_of
 
 #: A host name or address, and a port (RFC 9110, section 7.2).
@@ -67,6 +68,7 @@ class RunnerFlask(Flask):
     trusted_names: frozenset[str] | None = frozenset()
     session_interface = SessionsOnDemand()
     request_class = RunnerRequest
+    url_rule_class = LazyRule
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""

@@ -1,5 +1,6 @@
 """Entry point for the celery command: ``celery -A app_runner.celery_worker worker``."""
 
+import gc
 import sys
 
 from app_runner import create_app
@@ -8,6 +9,7 @@ from app_runner.tasks.queue import serve_worker
 
 try:
     app = serve_worker(create_app())
+    gc.freeze()  # children then share the memory of what never changes
 except SettingError as error:
     print(error, file=sys.stderr)  # noqa: T201 - one line, not a traceback
     sys.exit(3)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Blueprint, Flask
 
 from app_runner.api import (
@@ -71,6 +75,14 @@ def init_app(app: Flask) -> None:
     for page in PAGES:
         app.register_blueprint(page)
     state.registry = PluginRegistry(app)
+    with _without_collecting():
+        _load_plugins(app)
+    not_installed.refuse(app)
+    check_default(app)
+
+
+def _load_plugins(app: Flask) -> None:
+    state = state_of(app)
     loader = Loader(app, state.registry, AppHost(app))
     settings = state.settings
     loader.load_folders(settings["PLUGIN_FOLDERS"])
@@ -78,5 +90,18 @@ def init_app(app: Flask) -> None:
         settings["GIT_PLUGINS"], settings.instance, settings["GIT_ALLOWED_HOSTS"]
     )
     loader.load_installed()
-    not_installed.refuse(app)
-    check_default(app)
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Leave garbage for later: what loading makes is here to stay.
+
+    Looking through it again and again was half of what a plugin costs at start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

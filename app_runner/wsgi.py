@@ -1,5 +1,6 @@
 """Entry point for WSGI servers: ``app_runner.wsgi:app``."""
 
+import gc
 import sys
 
 from app_runner import create_app
@@ -7,6 +8,7 @@ from app_runner.errors import SettingError
 
 try:
     app = create_app()
+    gc.freeze()  # what lives as long as the process is never garbage
 except SettingError as error:
     print(error, file=sys.stderr)  # noqa: T201 - one line, not a traceback
     sys.exit(3)  # gunicorn takes 3 as "do not try again"

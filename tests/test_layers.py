@@ -23,6 +23,7 @@ LAYERS = {
     "config": 0,
     "setting_types": 0,
     "application": 0,
+    "rules": 0,
     "errors": 0,
     "logs": 0,
     "state": 0,

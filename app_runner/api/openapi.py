@@ -25,6 +25,7 @@ from werkzeug.routing import BaseConverter
 from app_runner.api import converters, operations
 from app_runner.api.documents import Document
 from app_runner.errors import PluginLoadError
+from app_runner.rules import LazyRule, UnsortedMap
 from app_runner.state import EXTENSION, state_of
 
 VERSION = "1.0.0"
@@ -133,6 +134,7 @@ class RunnerApi(Api):
 
     def _new_scratch(self) -> Flask:
         scratch = Flask("app_runner", static_folder=None)
+        scratch.url_rule_class, scratch.url_map = LazyRule, UnsortedMap()
         scratch.config.update(self._app.config)
         scratch.extensions[EXTENSION] = state_of(self._app)
         scratch.extensions["flask-smorest"] = self._app.extensions["flask-smorest"]
