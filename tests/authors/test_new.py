@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,13 @@ from flask import Flask
 
 from app_runner.authors.checking import check
 from app_runner.authors.new import KINDS, LONGEST, NotWritten, write_plugin
+from app_runner.config import PROJECT
+from app_runner.launch.commands import FLASK
 from app_runner.launch.embedded import packaged_program
 from app_runner.state import state_of
 from tests.authors.conftest import AuthorsTests
 from tests.conftest import AppFactory
+from tests.processes import environment
 
 NAME = "my-first-plugin"
 
@@ -104,6 +109,31 @@ def test_the_command_writes_to_the_first_plugin_folder(
     again = run.invoke(args=["plugins", "new", NAME])
     assert again.exit_code == 1
     assert "is there already" in again.output
+
+
+@pytest.mark.integration
+def test_on_a_terminal_it_asks_for_name_and_kind(tmp_path: Path) -> None:
+    ours, terminal = os.openpty()
+    settings = {"APP_RUNNER_INSTANCE_FOLDER": str(tmp_path / "i"), "PLUGIN_FOLDERS": []}
+    try:
+        os.write(ours, b"asked-for\nmulti-step\n")
+        told = subprocess.run(
+            [*FLASK, "plugins", "new", "--folder", str(tmp_path / "made")],
+            env=environment(settings),
+            cwd=PROJECT,
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert told.returncode == 0, told.stderr
+    assert "Name" in told.stdout
+    assert "multi-step" in told.stdout
+    assert "task.ask" in (tmp_path / "made" / "asked_for" / "__init__.py").read_text()
 
 
 def test_away_from_a_terminal_nothing_is_asked(app: Flask) -> None:

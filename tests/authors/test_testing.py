@@ -76,6 +76,50 @@ TESTS = """
         assert done.log.startswith("process ")
         assert done.log != f"process {os.getpid()}"
 """
+KINDS_OF_VALUES = """
+    from datetime import date
+    from enum import Enum
+
+    from app_runner.plugin_api import Plugin, Task, Upload
+
+    plugin = Plugin("values", "1.0.0", title="Values")
+
+    class Size(Enum):
+        small = "S"
+        large = "L"
+
+    @plugin.processor()
+    def work(
+        task: Task,
+        file: Upload(label="File"),
+        words: list[str],
+        day: date,
+        size: Size,
+        on: bool = True,
+        left_out: int | None = 3,
+    ) -> str:
+        "Tell what came."
+        with file.open() as stream:
+            text = stream.read()
+        return repr((text, words, day.isoformat(), size.name, on, left_out))
+"""
+TESTS_OF_VALUES = """
+    import io
+    from datetime import date
+
+    from values_plugin import Size
+
+    pytest_plugins = ["app_runner.testing"]
+
+    def test_python_values_are_sent_as_a_form_sends_them(run_processor):
+        file = (io.BytesIO(b"bytes"), "file.txt")
+        words, day = ["a, b", 'c"'], date(2020, 1, 2)
+        done = run_processor(
+            file=file, words=words, day=day, size=Size.large, on=False, left_out=None
+        )
+        expected = (b"bytes", words, "2020-01-02", "large", False, 3)
+        assert done.log == repr(expected)
+"""
 #: What a published plugin's own tests do: absolute imports by its top-level name.
 BY_NAME = """
     import sys
@@ -114,6 +158,15 @@ def test_authors_run_plugins_here_over_http_and_on_a_worker(
     plugin_folder.add("test_repeat.py", TESTS)
     tests = authors_tests(plugin_folder.path)
     assert passed(tests, 6), tests.stdout + tests.stderr
+
+
+def test_values_of_all_kinds_can_be_given(
+    plugin_folder: PluginFolder, authors_tests: AuthorsTests
+) -> None:
+    plugin_folder.add("values_plugin.py", KINDS_OF_VALUES)
+    plugin_folder.add("test_values_plugin.py", TESTS_OF_VALUES)
+    tests = authors_tests(plugin_folder.path)
+    assert passed(tests, 1), tests.stdout + tests.stderr
 
 
 def test_without_a_broker_program_one_line_says_so(
