@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from app_runner.authors.check import check_path
-from app_runner.authors.new import KINDS, NotWritten, write_plugin
+from app_runner.authors import KINDS
 from app_runner.babel import gettext as _
 from app_runner.config import PROJECT
 from app_runner.plugins.cli import plugins_cli
@@ -26,6 +25,9 @@ from app_runner.state import current_runner
 )
 def new_plugin(name: str | None, kind: str | None, folder: Path | None) -> None:
     """Write a new plugin with test and README; asks for what is missing."""
+    # Here and below, because every start of the runner imports this module.
+    from app_runner.authors.new import NotWritten, write_plugin
+
     can_ask = sys.stdin.isatty()
     if name is None:
         if not can_ask:
@@ -54,6 +56,8 @@ def _plugin_folder() -> Path:
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 def check_plugin(path: Path) -> None:
     """Say in plain words what is wrong with a plugin; exit code 1 when something is."""
+    from app_runner.authors.check import check_path
+
     reports = check_path(path)
     for report in reports:
         for finding in report.findings:

@@ -14,8 +14,6 @@ from app_runner.babel import gettext as _
 from app_runner.errors import RunnerError
 
 TEMPLATES = Path(__file__).with_name("templates")
-#: Folder of each template; what each is for stands in docs/plugins.md.
-KINDS = ("processor", "package", "multi-step", "visualisation")
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 LONGEST = 60
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app_runner import testing
-from app_runner.authors.new import KINDS, write_plugin
+from app_runner.authors import KINDS
+from app_runner.authors.new import write_plugin
 from app_runner.launch.embedded import packaged_program
 from app_runner.plugins.cli import plugins_cli
 from tests.authors.conftest import AuthorsTests

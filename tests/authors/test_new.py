@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from app_runner.authors import KINDS
 from app_runner.authors.checking import check
-from app_runner.authors.new import KINDS, LONGEST, NotWritten, write_plugin
+from app_runner.authors.new import LONGEST, NotWritten, write_plugin
 from app_runner.config import PROJECT
 from app_runner.launch.commands import FLASK
 from app_runner.launch.embedded import packaged_program
