@@ -16,6 +16,7 @@ from marshmallow.exceptions import ValidationError
 from marshmallow.utils import get_value
 from werkzeug.datastructures import FileStorage
 
+from app_runner.api.fields import CSVList
 from app_runner.api.parameter_fields import restoring
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
@@ -124,6 +125,12 @@ def finish(
         attribute = declared.attribute or name
         if (key := declared.data_key or name) in uploads:
             values[attribute] = uploads[key]
-        convert = getattr(declared, "for_function", None)
-        if convert is not None and isinstance(values.get(attribute), str):
-            values[attribute] = convert(values[attribute])
+        if attribute in values:
+            values[attribute] = _as_given(declared, values[attribute])
+
+
+def _as_given(declared: fields.Field[Any], value: Any) -> Any:
+    if isinstance(declared, CSVList) and isinstance(value, list):
+        return [_as_given(declared.element_type, item) for item in value]
+    convert = getattr(declared, "for_function", None)
+    return convert(value) if convert is not None and isinstance(value, str) else value

@@ -22,7 +22,14 @@ from typing import (
 from marshmallow import fields, validate
 
 from app_runner.api.fields import CSVList, EnumField, PluginUrl, WholeNumber
-from app_runner.api.markers import Choice, FileInput, Input, PluginInput, Upload
+from app_runner.api.markers import (
+    Choice,
+    FileInput,
+    Input,
+    Password,
+    PluginInput,
+    Upload,
+)
 from app_runner.api.parameter_fields import (
     FilledText,
     InputFileField,
@@ -129,8 +136,7 @@ def _field_of(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:
         if isinstance(marker, kind):
             return make(**options)
     if get_origin(base) is list:
-        element = _taken_apart(get_args(base)[0], f"{where}, in its list")
-        return CSVList(_field_of(element, {"metadata": {}, "required": True}), **options)
+        return _list_field(declared, options)
     if get_origin(base) is Literal:
         return _choice_field(list(get_args(base)), declared, options)
     if isinstance(base, type) and issubclass(base, Enum):
@@ -140,6 +146,21 @@ def _field_of(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:
         raise PluginLoadError(f"{where}: {said if base else 'it has no annotation'}")
     _check_fit(declared)
     return _plain_field(declared, options)
+
+
+def _list_field(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:
+    where = f"{declared.where}, in its list"
+    element = _taken_apart(get_args(declared.base)[0], where)
+    if isinstance(element.marker, Upload | Password):
+        kind = type(element.marker).__name__
+        raise PluginLoadError(f"{where}: {kind} stands alone, it cannot be in a list")
+    if declared.marker is not None and declared.marker.fits:
+        kind = type(declared.marker).__name__
+        raise PluginLoadError(f"{declared.where}: {kind} does not go with a list")
+    if isinstance(element.marker, FileInput | PluginInput):
+        options["metadata"] = {**element.marker.shown(), **options["metadata"]}
+    element_options: dict[str, Any] = {"metadata": {}, "required": True}
+    return CSVList(_field_of(element, element_options), **options)
 
 
 def _plain_field(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:

@@ -43,7 +43,7 @@ def _inputs(schema: Schema) -> list[InputDataMetadata]:
             parameter=wire_name(schema, name),
         )
         for name, field in schema.fields.items()
-        if isinstance(field, FileUrl)
+        if isinstance(field, FileUrl) or "data_input_type" in field.metadata
     ]
 
 
@@ -63,7 +63,7 @@ def _dependencies(schema: Schema) -> list[PluginDependencyMetadata]:
             type=field.metadata.get("plugin_type"),
         )
         for name, field in schema.fields.items()
-        if isinstance(field, PluginUrl)
+        if isinstance(field, PluginUrl) or "plugin_tags" in field.metadata
     ]
 
 

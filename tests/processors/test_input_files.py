@@ -113,6 +113,20 @@ def test_a_result_of_another_task_is_read_without_the_network(load: Load) -> Non
     assert task["log"].endswith("entity/list a,b")
 
 
+def test_several_files_can_be_given(load: Load) -> None:
+    site = load("""
+        @plugin.processor()
+        def work(task: Task, data: list[FileInput(data_type="a/b")]) -> str:
+            return " ".join(file.read_text() for file in data)
+        """)
+    task = site.done(data='"data:,x","data:,y"')
+    assert task["log"] == "x y"
+    (entry,) = site.get().json["entryPoint"]["dataInput"]
+    assert (entry["parameter"], entry["dataType"]) == ("data", "a/b")
+    assert 'data-input="a/b"' in site.get("ui/").text
+    assert site.post("process/", data={"data": "x"}).status_code == 422
+
+
 def test_facts_are_known_before_reading(site: Site) -> None:
     url = data_url("x", "text/csv")
     assert site.result(data=url, how="facts") == [
