@@ -9,11 +9,13 @@ from typing import Any
 
 from flask import current_app, redirect, request, url_for
 from flask.views import MethodView
+from flask_smorest.fields import Upload
 from marshmallow import EXCLUDE, Schema, ValidationError
 from webargs.multidictproxy import MultiDictProxy
 
 from app_runner.api import kept_parameters
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase
 from app_runner.ui.parameter_requests import (
     documented_body,
@@ -67,6 +69,16 @@ class PluginPage:
             version=plugin.version,
             help_text=self.description,
         )
+
+
+def check_query(schema: Schema, name: str) -> None:
+    """Raise `PluginLoadError` for parameters that no URL may or can carry."""
+    for parameter, declared in schema.fields.items():
+        if kept_parameters.is_password(declared) or isinstance(declared, Upload):
+            raise PluginLoadError(
+                f"parameter {parameter!r} of {name}: a page takes neither passwords nor "
+                "uploads, because its parameters stand in the URL"
+            )
 
 
 def add_page_view(

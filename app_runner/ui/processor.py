@@ -15,7 +15,7 @@ from app_runner.tasks import processing
 from app_runner.tasks.handle import Output
 from app_runner.tasks.recorder import CELERY, UNTIL_DATABASE_ANSWERS, RecordedTask
 from app_runner.ui.parameter_metadata import entry_point
-from app_runner.ui.plugin_pages import PluginPage, add_page_view
+from app_runner.ui.plugin_pages import PluginPage, add_page_view, check_query
 from app_runner.ui.processor_views import (
     add_form_view,
     add_metadata_view,
@@ -100,6 +100,7 @@ class Plugin(PluginBase):
         def declare(function: Function) -> Function:
             name = self._free_name(function)
             shown = as_schema(schema or function, skipped=0)
+            check_query(shown, name)
             self.pages.append(
                 PluginPage(function, shown, title or self.title, path=f"{name}/")
             )

@@ -128,6 +128,15 @@ def test_a_page_of_a_file_that_cannot_be_read_says_so(load: Load) -> None:
     assert "127.0.0.1" in answer.json["message"]
 
 
+@pytest.mark.parametrize("marker", ["Password()", "Upload()"])
+def test_a_page_takes_nothing_that_no_url_can_carry(load: Load, marker: str) -> None:
+    site = load(f"""
+        @plugin.page()
+        def look(secret: {marker}) -> str: ...
+        """)
+    assert "neither passwords nor uploads" in site.problems[0]
+
+
 SCHEMA = """
     import marshmallow as ma
 
