@@ -5,6 +5,7 @@ Knows Flask and the settings, nothing of plugins or tasks.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -12,10 +13,12 @@ from collections.abc import Callable
 from inspect import CO_COROUTINE
 from pathlib import Path
 from sys import maxsize
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, current_app, has_request_context, request
+from flask import Flask, Request, Response, current_app, has_request_context, request
+from flask.json.provider import DefaultJSONProvider
+from flask.sansio.app import App
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -30,6 +33,8 @@ from app_runner.state import BASE_URL, EXTENSION, RunnerState, state_of
 
 #: A host name or address, and a port (RFC 9110, section 7.2).
 HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+#: What `flask.url_for` hands on when it is called with an endpoint only.
+NO_VALUES = dict.fromkeys(("_anchor", "_method", "_scheme", "_external"))
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -61,6 +66,25 @@ class RunnerRequest(Request):
         self._max_content_length = value
 
 
+class JsonEncodedOnce(DefaultJSONProvider):
+    """Flask's JSON, in the order that is given, by an encoder that is made once."""
+
+    sort_keys = False
+
+    def __init__(self, app: App) -> None:
+        """Make the encoder."""
+        super().__init__(app)
+        encoder = json.JSONEncoder(default=self.default, separators=(",", ":"))
+        self._encode = encoder.encode
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """Answer with a value; indented in debug mode."""
+        if self._app.debug:
+            return cast(Response, super().response(*args, **kwargs))
+        text = self._encode(self._prepare_response_obj(args, kwargs))
+        return Response(f"{text}\n", content_type=self.mimetype)
+
+
 class RunnerFlask(Flask):
     """A Flask whose absolute links work in jobs too."""
 
@@ -69,6 +93,22 @@ class RunnerFlask(Flask):
     session_interface = SessionsOnDemand()
     request_class = RunnerRequest
     url_rule_class = LazyRule
+    json_provider_class = JsonEncodedOnce
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what Flask takes."""
+        super().__init__(*args, **kwargs)
+        self._plain_urls: dict[tuple[str, str | None], str] = {}
+
+    def url_for(self, endpoint: str, **values: Any) -> str:
+        """Build a URL; one without any value is built once."""
+        plain = values == NO_VALUES and endpoint[0] != "."
+        if not plain or self.url_default_functions or not has_request_context():
+            return super().url_for(endpoint, **values)
+        key = endpoint, request.environ.get("SCRIPT_NAME")
+        if (known := self._plain_urls.get(key)) is None:
+            known = self._plain_urls[key] = super().url_for(endpoint)
+        return known
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""
@@ -157,7 +197,6 @@ def build(settings: Settings, package_folder: Path) -> RunnerFlask:
     app.config["TRUSTED_HOSTS"] = None  # checked by the class above
     app.trusted_names = _trusted(settings)
     app.debug = settings["DEBUG"]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     state = app.extensions[EXTENSION] = RunnerState(app, settings)
     state.ids = PublicIds(secret)
     return app

@@ -172,7 +172,7 @@ class Plugin(PluginBase):
         further = [] if processor else self._links()
         return PluginMetadata(
             title=processor.title if processor else self.title,
-            description=processor.description if processor else str(self.description),
+            description=processor.description if processor else self.description,
             name=self.name,
             version=self.version,
             type=self.type,

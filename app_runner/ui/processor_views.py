@@ -6,12 +6,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, current_app, redirect, render_template, request, url_for
 from flask.views import MethodView
 from marshmallow import Schema
 
 from app_runner.api import kept_parameters
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.documents import Document, cached
 from app_runner.api.parameter_fields import option_extras
 from app_runner.api.plugin_schemas import PluginMetadataSchema
 from app_runner.db.engine import DB
@@ -19,6 +20,7 @@ from app_runner.db.models import ProcessingTask
 from app_runner.plugins.base import PluginBase
 from app_runner.plugins.metadata import PluginMetadata
 from app_runner.tasks import records
+from app_runner.ui.forms import page_language
 from app_runner.ui.parameter_requests import (
     documented_body,
     documented_query,
@@ -41,17 +43,25 @@ def add_metadata_view(
     name: str,
     metadata: Callable[[], PluginMetadata],
 ) -> None:
-    """Serve metadata at ``path``."""
+    """Serve metadata at ``path``; it is written once in each language."""
+    schema = PluginMetadataSchema()
+    told = metadata()
+    lazy = not (isinstance(told.title, str) and isinstance(told.description, str))
+
+    def document() -> Document:
+        return Document.of_json(current_app.json.dumps(schema.dump(metadata())).encode())
 
     @blueprint.route(f"/{path}", endpoint=name)
     class PluginView(MethodView):
         """The plugin's metadata."""
 
-        @blueprint.response(HTTPStatus.OK, PluginMetadataSchema())
+        @blueprint.response(HTTPStatus.OK, schema)
         @blueprint.require_jwt("jwt", optional=True)
-        def get(self) -> PluginMetadata:
+        def get(self) -> Response:
             """Tell what the plugin does, takes and gives."""
-            return metadata()
+            language = page_language() if lazy else ""
+            key = ("metadata", blueprint.name, name, language)
+            return cached(key, document).response()
 
 
 def add_form_view(
