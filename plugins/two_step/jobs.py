@@ -1,4 +1,4 @@
-"""The work, done by a worker: count the words, and later list the lines with one of them."""
+"""The work of a worker: count the words, later list the lines with one of them."""
 
 import re
 from collections import Counter

@@ -2,6 +2,9 @@
 
 from http import HTTPStatus
 
+from flask import abort, current_app, redirect, render_template, request, url_for
+from flask.views import MethodView
+
 from app_runner.plugin_api import (
     TASK_STEPS_CHANGED,
     EntryPoint,
@@ -15,8 +18,6 @@ from app_runner.plugin_api import (
     save_task_error,
     save_task_result,
 )
-from flask import abort, current_app, redirect, render_template, request, url_for
-from flask.views import MethodView
 
 from . import IDENTIFIER, TwoStep
 from .jobs import count_words, list_lines

@@ -1,7 +1,8 @@
 """What the two forms ask for."""
 
-from app_runner.plugin_api import FrontendFormBaseSchema
 from marshmallow import fields, validate
+
+from app_runner.plugin_api import FrontendFormBaseSchema
 
 
 class TextSchema(FrontendFormBaseSchema):
