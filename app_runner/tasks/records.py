@@ -108,8 +108,13 @@ class Attempt:
     @property
     def number_in_part(self) -> int:
         """Give the number of this attempt at the part of the task that runs, from 1."""
-        part = self.data.get("part") if isinstance(self.data, dict) else None
-        return self.number - int((part or {}).get("attempts_before", 0))
+        return self.number - attempts_before(self.data)
+
+
+def attempts_before(data: Any) -> int:
+    """Give how many attempts went before the part that ``data`` of a task tells of."""
+    part = data.get("part") if isinstance(data, dict) else None
+    return int(part["attempts_before"]) if part else 0
 
 
 def start(task_name: str, *, plugin: str | None = None, parameters: str = "") -> int:
@@ -148,7 +153,8 @@ def claim(
     if row is None or not taken:
         DB.session.rollback()
         if row is not None and _is_used_up(row, after_step):
-            fail(task_id, f"The worker was lost in each of {row.max_attempts} attempts.")
+            number = row.max_attempts - attempts_before(row.data)
+            fail(task_id, f"The worker was lost in each of {number} attempts.")
         return None
     attempt = Attempt(
         task_id,
