@@ -34,7 +34,7 @@ def findings(app: Flask, source: Source) -> Iterator[Finding]:
             yield from _routes(app, source, plugin)
             yield from _metadata(app, plugin)
     yield from _task_names(app)
-    for schema in _schemas():
+    for schema in _schemas(source):
         yield from _labels(source, schema)
 
 
@@ -125,9 +125,14 @@ def _task_names(app: Flask) -> Iterator[Finding]:
         yield Finding(identifiers[0], text)
 
 
-def _schemas() -> list[type[Schema]]:
+def _schemas(source: Source) -> list[type[Schema]]:
     """Give the schemas of forms that the plugin's own modules declare."""
-    modules = [m for name, m in list(sys.modules.items()) if PRIVATE.fullmatch(name)]
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if PRIVATE.fullmatch(name)
+        and source.holds(getattr(module, "__file__", None) or "")
+    ]
     values = [(m.__name__, v) for m in modules for v in vars(m).values()]
     return [
         value
