@@ -73,7 +73,7 @@ def test_the_plugin_of_the_readme_counts_words(load: Any) -> None:
     assert 'name="text"' in form_of(app)
     assert 'name="atLeast"' in form_of(app)
     parameters = json.dumps({"text": "a b A", "atLeast": 2})
-    log, files = run_job(app, "word-count@1-0-0.count_words", parameters=parameters)
+    log, files = run_job(app, "my-words@1-0-0.count_words", parameters=parameters)
     assert log == "2 different words"
     assert json.loads(files["words.json"]) == {"a": 2}
 
