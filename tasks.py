@@ -161,14 +161,23 @@ def demo(c: Context, url: str = "") -> None:
 @task(
     help={
         "k": "Only tests whose names match, as with pytest -k.",
+        "unit": "Only the quick tests, which start no other program.",
         "args": 'Further arguments for pytest, like --args "-x tests/files".',
     }
 )
-def test(c: Context, k: str = "", args: str = "") -> None:  # noqa: PT028
+def test(
+    c: Context,
+    k: str = "",  # noqa: PT028
+    unit: bool = False,  # noqa: PT028
+    args: str = "",  # noqa: PT028
+) -> None:
     """Run the test suite."""
     from app_runner.launch.operations import run_tests
 
-    sys.exit(run_tests(f"{args} -k {shlex.quote(k)}" if k else args))
+    chosen = [args] + ([f"-k {shlex.quote(k)}"] if k else [])
+    if unit:
+        chosen.append("-m 'not (browser or server or integration)'")
+    sys.exit(run_tests(" ".join(chosen)))
 
 
 @task

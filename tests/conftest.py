@@ -32,6 +32,18 @@ hypothesis.settings.load_profile("suite")
 #: Nothing listens on port 1: who connects is refused at once.
 NO_BROKER = "redis://127.0.0.1:1/0"
 
+#: Tests that start programs, make a runner each, or try very many inputs; what is left is
+#: quick (`./run test --unit`).
+SLOW = (
+    *("authors/", "bench/", "compat/", "docs/", "launch/", "plugins/", "processors/"),
+    *("sources/", "test_run.py"),
+    *("api/test_fuzzing.py", "api/test_openapi.py", "data/test_entities.py"),
+    *("db/test_engine.py", "db/test_migrations.py", "db/test_types.py"),
+    *("fetch/test_connecting.py", "fetch/test_limits.py", "fetch/test_redirects.py"),
+    *("fetch/test_tls.py", "tasks/test_unavailable.py", "ui/test_api_pages.py"),
+    *("ui/test_debug.py", "ui/test_styles.py"),
+)
+
 AppFactory = Callable[..., Flask]
 WorkerStarter = Callable[..., Running]
 
@@ -55,6 +67,16 @@ class PluginFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(source))
         return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests, so that the quick ones can be run alone."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            place = item.path.relative_to(here).as_posix()
+            if place.startswith(SLOW):
+                item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="session", autouse=True)
