@@ -26,7 +26,8 @@ from tests.processes import Running, environment
 pytest_plugins = ["tests.servers"]
 
 # No deadline for one example: other work on the machine must not fail a test.
-hypothesis.settings.register_profile("suite", max_examples=40, deadline=None)
+EXAMPLES = 40 if os.environ.get("CI") else 20
+hypothesis.settings.register_profile("suite", max_examples=EXAMPLES, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 #: Nothing listens on port 1: who connects is refused at once.
@@ -69,14 +70,25 @@ class PluginFolder:
         return path
 
 
+def is_slow(path: Path) -> bool:
+    here = Path(__file__).parent
+    return path.is_relative_to(here) and (
+        f"{path.relative_to(here).as_posix()}/".startswith(SLOW)
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import the slow tests when only the quick ones are asked for."""
+    unit = "not (browser or server or integration)"
+    asked: str = config.getoption("markexpr")
+    return True if asked == unit and is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests, so that the quick ones can be run alone."""
-    here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(here):
-            place = item.path.relative_to(here).as_posix()
-            if place.startswith(SLOW):
-                item.add_marker(pytest.mark.integration)
+        if is_slow(item.path):
+            item.add_marker(pytest.mark.integration)
 
 
 @pytest.fixture(scope="session", autouse=True)
