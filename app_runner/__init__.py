@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from app_runner import application, babel, compat, dispatch, hosting, logs
+from app_runner import application, babel, compat, dispatch, hosting, hot, logs
 from app_runner.api import documents, login, openapi, task_document
 from app_runner.api import errors as api_errors
 from app_runner.authors import cli as authors_cli
@@ -26,6 +26,7 @@ from app_runner.ui import pages
 #: In the order in which they are initialised.
 EXTENSIONS = (
     dispatch,  # innermost: it sees what the proxy below has made of the request
+    hot,
     application,  # the proxy comes first: everything else sees the client's address
     logs,
     babel,

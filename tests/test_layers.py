@@ -43,6 +43,7 @@ LAYERS = {
     "celery_worker": 5,
     "hosting": 5,
     "dispatch": 5,
+    "hot": 5,
     "compat": 5,
     "authors": 5,
     "testing": 5,
