@@ -27,7 +27,7 @@ MOST_KEPT = 256
 #: What an answer depends on besides the path.
 ADDRESS = (
     *("wsgi.url_scheme", "HTTP_HOST", "SCRIPT_NAME", "HTTP_ORIGIN"),
-    "HTTP_ACCEPT_LANGUAGE",
+    *("HTTP_ACCEPT_LANGUAGE", "HTTP_ACCEPT_ENCODING"),
 )
 #: A request with one of these may deserve an answer of its own.
 OWN = frozenset(

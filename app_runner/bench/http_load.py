@@ -39,9 +39,16 @@ class Answer:
 
 
 def request_bytes(
-    url: str, *, form: str | None = None, accept: str = "application/json"
+    url: str,
+    *,
+    form: str | None = None,
+    accept: str = "application/json",
+    packed: bool = False,
 ) -> bytes:
-    """Give the bytes of a GET of `url`, or of a POST if `form` (urlencoded) is given."""
+    """Give the bytes of a GET of `url`, or of a POST if `form` (urlencoded) is given.
+
+    With ``packed`` the answer may come as gzip, as all browsers and most clients let it.
+    """
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [
@@ -49,6 +56,8 @@ def request_bytes(
         f"Host: {parts.netloc}",
         f"Accept: {accept}",
     ]
+    if packed:
+        lines.append("Accept-Encoding: gzip")
     if form is not None:
         lines.append("Content-Type: application/x-www-form-urlencoded")
         lines.append(f"Content-Length: {len(form)}")
@@ -182,7 +191,7 @@ class Times:
 
 def answer_times(url: str, count: int) -> list[Times]:
     """GET `url` one time after the other over one connection; give the times of each."""
-    request, times = request_bytes(url), []
+    request, times = request_bytes(url, packed=True), []
     with connected(url, 1) as (connection,):
         for _ in range(count):
             start = time.perf_counter()

@@ -146,7 +146,7 @@ def throughput(scene: Scene) -> Iterator[Row]:
 def documents(scene: Scene) -> Iterator[Row]:
     """Time of the OpenAPI document with many plugins against that with few.
 
-    As fast means: as soon; the document itself is longer, and so takes longer to send.
+    As browsers do, and most clients, it is asked for packed.
     """
 
     def times(side: Side) -> Times:
@@ -160,7 +160,7 @@ def documents(scene: Scene) -> Iterator[Row]:
     firsts = [each.first for each in many], [each.first for each in few]
     yield Row(name, "ms", *firsts, Target("at most", 1.1))
     lasts = [each.last for each in many], [each.last for each in few]
-    yield Row(name.replace("first", "last"), "ms", *lasts)
+    yield Row(name.replace("first", "last"), "ms", *lasts, Target("at most", 1.1))
 
 
 def start(scene: Scene) -> Iterator[Row]:

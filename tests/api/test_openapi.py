@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,33 @@ def test_every_client_gets_the_same_document(make_app: AppFactory) -> None:
     german = client.get("/api-spec.json", headers={"Accept-Language": "de"})
     assert german.data == client.get("/api-spec.json").data
     assert b"Takes and gives files." in german.data
+
+
+def test_a_large_document_goes_out_packed_to_those_who_take_it(
+    make_app: AppFactory,
+) -> None:
+    client = make_app().test_client()
+    plain = client.get("/api-spec.json")
+    packed = client.get("/api-spec.json", headers={"Accept-Encoding": "br, gzip"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 3
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert plain.headers["ETag"] != packed.headers["ETag"]
+
+
+@pytest.mark.parametrize("accepted", ["", "identity", "gzip;q=0, *;q=0", "br"])
+def test_who_does_not_take_gzip_gets_none(make_app: AppFactory, accepted: str) -> None:
+    client = make_app().test_client()
+    answer = client.get("/api-spec.json", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in answer.headers
+
+
+def test_each_form_of_a_document_is_known_by_its_own_tag(make_app: AppFactory) -> None:
+    client = make_app().test_client()
+    gzip_too = {"Accept-Encoding": "gzip"}
+    packed = client.get("/api-spec.json", headers=gzip_too).headers["ETag"]
+    same = client.get("/api-spec.json", headers={**gzip_too, "If-None-Match": packed})
+    other = client.get("/api-spec.json", headers={"If-None-Match": packed})
+    assert (same.status_code, other.status_code) == (304, 200)
