@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Let Python write no ``__pycache__`` beside what is only looked at."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+@_no_bytecode()
 def check(path: Path, scratch: Path) -> Report:
     """Load the plugin into a runner on ``scratch`` and look at all of it."""
     source = Source(path)
