@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from app_runner import application, babel, compat, dispatch, hosting, hot, logs
-from app_runner.api import documents, login, openapi, task_document
+from app_runner.api import documents, identity, login, openapi, task_document
 from app_runner.api import errors as api_errors
 from app_runner.authors import cli as authors_cli
 from app_runner.config import load_settings
@@ -32,6 +32,7 @@ EXTENSIONS = (
     babel,
     engine,
     login,
+    identity,
     api_errors,
     documents,
     task_document,

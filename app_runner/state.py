@@ -5,13 +5,13 @@ Constants and context only: two apps in one process share nothing through this m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_app_context
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from app_runner.plugins.registry import PluginRegistry
 
 EXTENSION = "app_runner"
+
+#: User that a job works for; what it makes belongs to that user.
+OWNER: ContextVar[str | None] = ContextVar("app_runner_owner", default=None)
 
 
 @dataclass
@@ -42,6 +45,8 @@ class RunnerState:
     registry: PluginRegistry = field(init=False)
     dispatch: PluginDispatch = field(init=False)
     caches: dict[str, Any] = field(default_factory=dict)
+    #: Gives the user that what is made now belongs to; the HTTP layer knows more.
+    acting_user: Callable[[], str | None] = OWNER.get
 
 
 def state_of(app: Flask) -> RunnerState:
@@ -50,6 +55,11 @@ def state_of(app: Flask) -> RunnerState:
 
 
 current_runner = cast(RunnerState, LocalProxy(lambda: state_of(current_app)))
+
+
+def acting_user() -> str | None:
+    """Give the user that what is made now belongs to; None when that is nobody."""
+    return state_of(current_app).acting_user() if has_app_context() else None
 
 
 @dataclass

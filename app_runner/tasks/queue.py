@@ -19,7 +19,7 @@ from app_runner.babel import gettext
 from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
-from app_runner.state import BASE_URL, REQUEST_ID, state_of
+from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
 from app_runner.tasks import endings, publication, redis_transport
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
@@ -50,10 +50,12 @@ def job_context(app: Flask, request: Any) -> Iterator[None]:
     """Enter the app context of a job that came with the headers of ``request``."""
     url_token = BASE_URL.set(request.get("base_url"))
     id_token = REQUEST_ID.set(request.get("request_id") or request.id or "-")
+    owner_token = OWNER.set(request.get("owner"))
     try:
         with app.app_context():
             yield
     finally:
+        OWNER.reset(owner_token)
         REQUEST_ID.reset(id_token)
         BASE_URL.reset(url_token)
 
@@ -116,6 +118,7 @@ class RunnerCelery(Celery):
             "request_id": (
                 request_id if request_id != "-" else inherited.get("request_id")
             ),
+            "owner": acting_user() if has_app_context() else inherited.get("owner"),
             # Retries and replacements reuse the message id; this key is of this message.
             "publication_key": secrets.token_hex(16),
         }

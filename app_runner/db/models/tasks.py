@@ -16,6 +16,7 @@ from app_runner.db.models.base import NEVER_USED_AGAIN, Row
 from app_runner.db.models.files import SCRATCH, TaskFile
 from app_runner.db.types import Json, UtcDateTime, key, label, long_text, now
 from app_runner.errors import StepError
+from app_runner.state import acting_user
 
 PENDING, SUCCESS, FAILURE = "PENDING", "SUCCESS", "FAILURE"
 
@@ -75,7 +76,11 @@ class ProcessingTask(Row):
     )
 
     def __init__(self, task_name: str, **columns: Any) -> None:
-        """Take the values of the columns; times and containers are made per row."""
+        """Take the values of the columns; times and containers are made per row.
+
+        Without ``owner`` the task belongs to the user who acts: who calls, or whose job
+        this is.
+        """
         defaults: dict[str, Any] = {
             "started_at": now(),
             "parameters": "",
@@ -87,6 +92,7 @@ class ProcessingTask(Row):
             "task_log": "",
         }
         columns.setdefault("data", {})
+        columns.setdefault("owner", acting_user())
         super().__init__(task_name=task_name, **{**defaults, **columns})
 
     @property
