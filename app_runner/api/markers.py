@@ -169,14 +169,15 @@ class DateTime(Bounded):
 class Choice(Input):
     """One of several: ``Choice(["a", "b"])``, ``Choice({"a": "First"})``.
 
-    A function without parameters loads the options whenever a form is shown or checked.
+    A function loads the options whenever a form is shown or checked. If it has a
+    parameter, it gets the ``state`` of the step that the task asks with.
     """
 
-    options: Options | Callable[[], Options] = ()
+    options: Options | Callable[..., Options] = ()
     fits: ClassVar[tuple[Any, ...]] = (str, int, float)
 
     def __init__(
-        self, options: Options | Callable[[], Options] = (), **described: Any
+        self, options: Options | Callable[..., Options] = (), **described: Any
     ) -> None:
         """Take the options, and what every marker takes."""
         object.__setattr__(self, "options", options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from app_runner.tasks.inputs import InputFile
 LOG = logging.getLogger(__name__)
 #: Set while a job reads what was checked when it was sent.
 RESTORING: ContextVar[bool] = ContextVar("app_runner_restoring", default=False)
+#: What the step that is shown or answered knows: the state it was asked with.
+STEP_STATE: ContextVar[Any] = ContextVar("app_runner_step_state")
 Options = Mapping[Any, Any] | Iterable[Any]
 
 
@@ -34,6 +37,16 @@ def restoring() -> Iterator[None]:
         yield
     finally:
         RESTORING.reset(token)
+
+
+@contextmanager
+def answering(state: Any) -> Iterator[None]:
+    """Let options depend on the state of the step that is shown or answered."""
+    token = STEP_STATE.set(state)
+    try:
+        yield
+    finally:
+        STEP_STATE.reset(token)
 
 
 class FilledText(fields.String):
@@ -83,7 +96,7 @@ class InputFileField(FileUrl):
 class OneOfLoaded(validate.Validator):
     """Checks a choice against options that are loaded at run time."""
 
-    def __init__(self, load: Callable[[], Options]) -> None:
+    def __init__(self, load: Callable[..., Options]) -> None:
         """Take what loads the options."""
         self.load = load
 
@@ -113,10 +126,14 @@ class StepsFrom(validate.Validator):
         return value
 
 
-def loaded_options(load: Callable[[], Options]) -> dict[Any, Any]:
-    """Load options, as value and label; 503 when the author's function fails."""
+def loaded_options(load: Callable[..., Options]) -> dict[Any, Any]:
+    """Load options, as value and label; 503 when the author's function fails.
+
+    A function with a parameter gets the state of the step, ``{}`` where there is none.
+    """
     try:
-        return labelled(load())
+        wants_state = bool(inspect.signature(load).parameters)
+        return labelled(load(STEP_STATE.get({})) if wants_state else load())
     except UserError as error:
         abort(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
     except Exception:  # the author's function may raise anything

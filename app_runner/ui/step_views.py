@@ -16,8 +16,9 @@ from marshmallow import Schema
 from app_runner.api import kept_parameters
 from app_runner.api.arguments import FORM_TYPES
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.parameter_fields import answering
 from app_runner.db.models import ProcessingTask
-from app_runner.errors import StepError
+from app_runner.errors import StepError, UserError
 from app_runner.plugins.base import PluginBase
 from app_runner.state import current_runner
 from app_runner.tasks import records, steps
@@ -118,24 +119,35 @@ class WaitingStep:
         """Give the schema of the answer."""
         return self.processor.schema_named(self.question.parameters)
 
+    @property
+    def state(self) -> Any:
+        """Give what the task asked with; 409 when nobody can read it any more."""
+        try:
+            return self.question.read()[0]
+        except UserError as error:
+            abort(HTTPStatus.CONFLICT, str(error))
+
     def form(self, values: Any, validate: bool, sent_whole: bool) -> Response:
         """Render the form."""
         schema, then = self.schema, self.processor.find(self.question.then)
         where: dict[str, Any] = {"task_id": self.task.id, "number": self.number}
-        return form_page(
-            schema,
-            values,
-            form_errors(schema, values, sent_whole) if validate else None,
-            name=self.question.title or self.processor.title,
-            version=self.plugin.version,
-            process=url_for("steps.StepView", plugin=self.plugin.identifier, **where),
-            help_text=self.question.help or inspect.getdoc(then),
-        )
+        with answering(self.state):
+            return form_page(
+                schema,
+                values,
+                form_errors(schema, values, sent_whole) if validate else None,
+                name=self.question.title or self.processor.title,
+                version=self.plugin.version,
+                process=url_for("steps.StepView", plugin=self.plugin.identifier, **where),
+                help_text=self.question.help or inspect.getdoc(then),
+            )
 
     def answer(self) -> None:
         """Take the answer from the request and start the next part."""
         schema, task_id = self.schema, self.task.id
-        kept = kept_parameters.as_text(schema, parsed(schema), task_id)
+        with answering(self.state):
+            values = parsed(schema)
+        kept = kept_parameters.as_text(schema, values, task_id)
         with conflicts():
             steps.answer(self.task, self.number, kept)
         self.processor.job.apply_async(

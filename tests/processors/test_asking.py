@@ -57,6 +57,30 @@ def answer(site: Site, url: str, **data: Any) -> Any:
     return site.post(site.document(url)["steps"][-1]["href"], data=data)
 
 
+COLUMNS = """
+    def columns(state):
+        return {name: name.upper() for name in state["columns"]}
+
+    @plugin.processor()
+    def begin(task: Task, names: list[str]) -> str:
+        "Offer what was given."
+        task.ask(then=chosen, state={"columns": names})
+
+    def chosen(task: Task, column: Choice(columns), other: Choice(columns) | None) -> str:
+        return f"{column} {other}"
+"""
+
+
+def test_choices_depend_on_what_the_task_asks_with(load: Load) -> None:
+    site, url = waiting(load, COLUMNS, names="a,b")
+    form = site.client.get(site.document(url)["steps"][-1]["uiHref"]).text
+    assert '<option value="b">B</option>' in form
+    assert answer(site, url, column="c").status_code == 422
+    assert answer(site, url, column="b").status_code == 303
+    site.work()
+    assert site.document(url)["log"] == "b None"
+
+
 def test_the_task_waits_and_shows_its_step(load: Load) -> None:
     site, url = waiting(load)
     task = site.document(url)
