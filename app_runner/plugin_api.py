@@ -25,6 +25,16 @@ from app_runner.api.markers import (
 from app_runner.api.plugin_schemas import PluginMetadataSchema
 from app_runner.api.schemas import FrontendFormBaseSchema, MaBaseSchema
 from app_runner.babel import gettext
+from app_runner.data.archives import (
+    ArchiveLimits,
+    ArchiveRefused,
+    get_files_from_zip,
+)
+from app_runner.data.entities import (
+    UnreadableEntities,
+    load_entities,
+    save_entities,
+)
 from app_runner.db.engine import DB
 from app_runner.db.models import (
     DataBlob,
@@ -67,6 +77,8 @@ __all__ = [
     "TASK_STATUS_CHANGED",
     "TASK_STEPS_CHANGED",
     "ApiLink",
+    "ArchiveLimits",
+    "ArchiveRefused",
     "Boolean",
     "CSVList",
     "Choice",
@@ -104,16 +116,20 @@ __all__ = [
     "TaskFile",
     "TaskLink",
     "Text",
+    "UnreadableEntities",
     "Upload",
     "UploadedFile",
     "UserError",
     "VirtualPlugin",
     "add_step",
     "current_runner",
+    "get_files_from_zip",
     "gettext",
+    "load_entities",
     "open_file",
     "open_url",
     "plugin_identifier",
+    "save_entities",
     "save_file",
     "save_scratch",
     "save_task_error",

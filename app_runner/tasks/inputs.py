@@ -29,6 +29,7 @@ from app_runner.fetch.described import (
     is_data_url,
 )
 from app_runner.state import current_runner
+from app_runner.tasks.content import type_of
 from app_runner.tasks.results import open_file
 
 #: Types that servers send when they do not know better.
@@ -99,6 +100,17 @@ class ReadableFile(ABC):
             except ValueError as error:
                 raise self._unreadable(str(error)) from error
             yield from found
+
+    def frame(self, sheet: str | None = None) -> Any:
+        """Give a table as a ``DataFrame`` of pandas, which must be installed.
+
+        Tables are CSV, JSON, JSON lines, Excel (``sheet``, else the first one) and
+        Parquet. Raises `UserError` as `entities`, and for a table without rows.
+        """
+        from app_runner.data.frames import load_frame
+
+        with self.open() as file:
+            return load_frame(file, self.content_type, self.name, sheet)
 
     @property
     def _charset(self) -> str:
@@ -207,8 +219,9 @@ class UploadedFile(ReadableFile):
 
     @property
     def content_type(self) -> str:
-        """Give the media type that the browser named."""
-        return self._type or guess_mimetype(self._name) or TELL_NOTHING[0]
+        """Give the media type that the browser named, or that the name tells."""
+        sent = self._type or TELL_NOTHING[0]
+        return type_of(self._name) if _plain(sent) in TELL_NOTHING else sent
 
     @property
     def size(self) -> int | None:
