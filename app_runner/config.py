@@ -141,6 +141,13 @@ SETTINGS: tuple[Setting, ...] = (
         choice("prefork", "threads", "solo"),
         "Worker pool.",
     ),
+    Setting(
+        "LEASE_SECONDS",
+        30,
+        integer(2, 3600),
+        "Seconds after which a job that gives no sign of life is lost; ten times as long "
+        "with pools other than prefork.",
+    ),
     Setting("PERIODIC_SCHEDULER", False, boolean, "Run the scheduler inside the worker."),
     Setting("DEFAULT_LOG_LEVEL", "INFO", choice(*LEVELS), "Level of the log."),
     Setting("LOG_FORMAT", "text", choice("text", "json"), "Format of log lines."),

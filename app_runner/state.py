@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app_runner.files.registry import StoreRegistry
     from app_runner.ids import PublicIds
     from app_runner.plugins.registry import PluginRegistry
+    from app_runner.tasks.minder import Minder
 
 EXTENSION = "app_runner"
 
@@ -40,6 +41,7 @@ class RunnerState:
     ids: PublicIds = field(init=False)
     fetcher: Fetcher = field(init=False)
     celery: Celery = field(init=False)
+    minder: Minder = field(init=False)
     stores: StoreRegistry = field(init=False)
     api: RunnerApi = field(init=False)
     registry: PluginRegistry = field(init=False)

@@ -20,7 +20,7 @@ from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
-from app_runner.tasks import endings, publication, redis_transport
+from app_runner.tasks import endings, minder, publication, redis_transport
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 
@@ -35,6 +35,8 @@ VISIBILITY_TIMEOUT = 30 * 24 * 3600
 
 class JobTask(Task[Any, Any]):
     """Runs each job in the app's context, with the links and log id of its submit."""
+
+    Request = "app_runner.tasks.minder:WatchedRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the job; nothing of its session is left when it ends."""
@@ -192,6 +194,7 @@ def init_app(app: Flask) -> None:
     for record in CORE_TASKS:
         record.bind(celery)
     state.celery = celery
+    state.minder = minder.Minder(app, state.settings["LEASE_SECONDS"])
 
 
 def serve_worker(app: Flask) -> Celery:
@@ -207,6 +210,7 @@ def serve_worker(app: Flask) -> Celery:
 
     signals.worker_process_init.connect(forked, weak=False)
     endings.watch(app)
+    minder.watch(app)
     return celery
 
 
