@@ -58,6 +58,7 @@ from app_runner.plugins.metadata import (
     PluginType,
 )
 from app_runner.state import current_runner
+from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.inputs import InputFile, UploadedFile
 from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
@@ -113,6 +114,7 @@ __all__ = [
     "ProcessingTask",
     "SecurityBlueprint",
     "Task",
+    "TaskCancelled",
     "TaskFile",
     "TaskLink",
     "Text",

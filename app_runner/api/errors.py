@@ -16,6 +16,7 @@ from app_runner.errors import (
     BrokerUnavailable,
     FileMissing,
     RunnerError,
+    TaskFinished,
     TaskNotFound,
     UnavailableError,
     UserError,
@@ -93,6 +94,11 @@ def on_missing(error: RunnerError) -> Response:
     return _response(404)
 
 
+def on_finished(error: TaskFinished) -> Response:
+    """Answer 409: what has ended takes no more commands."""
+    return _response(409, _("The task has ended before."))
+
+
 def on_user_error(error: UserError) -> Response:
     """Answer 422 with the text that the plugin's author wrote for the user."""
     _take_back()
@@ -124,6 +130,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PoolTimeout, on_unavailable)
     app.register_error_handler(DBAPIError, on_database_error)
     app.register_error_handler(TaskNotFound, on_missing)
+    app.register_error_handler(TaskFinished, on_finished)
     app.register_error_handler(FileMissing, on_missing)
     app.register_error_handler(UserError, on_user_error)
     app.register_error_handler(Exception, on_unexpected)

@@ -7,14 +7,14 @@ from typing import Any
 
 from flask import Response
 from flask.views import MethodView
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.fields import FileUrl
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import task_document, task_url
 from app_runner.api.url_check import WEB_SCHEMES
-from app_runner.tasks import records, subscriptions
+from app_runner.tasks import cancelling, records, subscriptions
 from app_runner.tasks.signals import EVENTS
 
 BLUEPRINT = SecurityBlueprint(
@@ -94,15 +94,21 @@ class TaskSchema(MaBaseSchema):
 
 
 class TaskCommandSchema(MaBaseSchema):
-    """A command: tell ``webhookHref`` of changes (one event, or all), or no longer."""
+    """A command: end the task, or tell ``webhookHref`` of changes, or no longer."""
 
     command = fields.String(
-        required=True, validate=validate.OneOf(("subscribe", "unsubscribe"))
+        required=True, validate=validate.OneOf(("subscribe", "unsubscribe", "cancel"))
     )
-    webhook_href = FileUrl(required=True, allow_none=False, schemes=WEB_SCHEMES)
+    webhook_href = FileUrl(allow_none=False, schemes=WEB_SCHEMES)
     event = fields.String(
         load_default=None, allow_none=True, validate=validate.OneOf(tuple(EVENTS))
     )
+
+    @validates_schema(skip_on_field_errors=False)
+    def _needs_receiver(self, data: dict[str, Any], **_options: Any) -> None:
+        required = self.fields["webhook_href"].error_messages["required"]
+        if "webhook_href" not in data and data.get("command") != "cancel":
+            raise ValidationError(required, "webhookHref")
 
 
 @BLUEPRINT.route("/<signed_task:task_id>/")
@@ -121,7 +127,10 @@ class TaskView(MethodView):
     @BLUEPRINT.doc(responses={"404": {"description": "There is no such task."}})
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def post(self, command: dict[str, Any], task_id: int) -> Response:
-        """Subscribe a webhook to changes of the task, or unsubscribe it."""
+        """Cancel the task, or subscribe a webhook to its changes, or unsubscribe it."""
+        if command["command"] == "cancel":
+            cancelling.cancel(task_id)
+            return task_document(task_id).response()
         task = records.get(task_id)
         hook, event = command["webhook_href"], command["event"]
         if command["command"] == "subscribe":

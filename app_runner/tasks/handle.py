@@ -15,6 +15,7 @@ from app_runner.errors import FileMissing
 from app_runner.state import current_runner
 from app_runner.tasks import asking, records, results
 from app_runner.tasks import content as content_of
+from app_runner.tasks.cancelling import CancellationToken
 from app_runner.tasks.records import Attempt
 
 #: Seconds between two writes of progress and log lines; more often would cost the job.
@@ -48,6 +49,7 @@ class Task:
         self._log: list[str] = []
         self._written_at = 0.0
         self._secrets: list[str] = []
+        self._token = CancellationToken(attempt.task_id)
         self.files: list[dict[str, Any]] = []
         #: What the part before gave to `ask` as ``state``; empty in the first part.
         self.state: Any = {}
@@ -61,6 +63,22 @@ class Task:
     def attempt(self) -> int:
         """Give the number of this attempt at the running part, from 1."""
         return self._attempt.number_in_part
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether somebody wishes the end of the task.
+
+        May be asked as often as you like; looks at most twice a second.
+        """
+        return self._token.is_set()
+
+    def check_cancelled(self) -> None:
+        """Raise `TaskCancelled`, which ends the job, when the end is wished.
+
+        `progress` and `log` do the same. It is raised once, so that what cleans up can
+        still tell things.
+        """
+        self._token.check()
 
     def progress(self, value: float, total: float = 100, unit: str = "%") -> None:
         """Tell how far the work is: ``value`` of ``total``, counted in ``unit``.
@@ -185,6 +203,7 @@ class Task:
     def _write_sometimes(self) -> None:
         if time.monotonic() - self._written_at >= WRITE_EVERY:
             self.write()
+        self.check_cancelled()
 
     def write(self) -> None:
         """Write waiting progress and log lines; raises `LeaseLost`."""

@@ -16,8 +16,9 @@ from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, UserError, without_paths
 from app_runner.state import REQUEST_ID, current_runner
-from app_runner.tasks import records, results, steps
+from app_runner.tasks import cancelling, records, results, steps
 from app_runner.tasks.asking import Asked
+from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.records import Attempt
@@ -54,6 +55,7 @@ def run(
     except LeaseLost as error:
         LOG.warning("Refused: %s", error)
         _drop(task)
+        cancelling.settle(attempt)
 
 
 def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
@@ -66,6 +68,8 @@ def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
             )
     except LeaseLost:
         raise
+    except TaskCancelled:
+        _cancel(task, attempt)
     except Asked as asked:
         _wait(task, attempt, work, asked)
     except UserError as error:
@@ -95,6 +99,12 @@ def _fail(task: Task, attempt: Attempt, reason: str) -> None:
     DB.session.rollback()
     log = "\n".join(part for part in (task.take_log(), task.hidden(reason)) if part)
     records.fail(task.id, log, attempt)
+    _drop(task)
+
+
+def _cancel(task: Task, attempt: Attempt) -> None:
+    DB.session.rollback()
+    records.cancel(task.id, task.take_log(), attempt)
     _drop(task)
 
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 from flask import Flask, current_app
 from sqlalchemy import Table, bindparam, case, insert, select, update
 
+from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
 from app_runner.db.models.tasks import FAILURE, SUCCESS
@@ -30,6 +31,8 @@ from app_runner.tasks.signals import (
 #: How long an attempt holds a task without a sign of life.
 LEASE = timedelta(minutes=30)
 LOG_LIMIT = 1_000_000  # characters that are added to a log at once
+#: State of a task whose end is wished while a job still holds it.
+CANCELLING = "cancelling"
 
 TASK = cast(Table, ProcessingTask.__table__)
 STEP = cast(Table, Step.__table__)
@@ -45,7 +48,7 @@ HELD_TASK = OPEN_TASK.where(TASK.c.lease_key == bindparam("held_by"))
 CLAIM = OPEN_TASK.where(
     TASK.c.attempt < TASK.c.max_attempts,
     TASK.c.current_step == bindparam("after_step"),
-    TASK.c.state != "waiting",
+    TASK.c.state.not_in(("waiting", CANCELLING)),
 ).values(
     attempt=TASK.c.attempt + 1,
     state="running",
@@ -81,6 +84,8 @@ ENDING: dict[str, Any] = {
     ),
 }
 END, END_HELD = OPEN_TASK.values(ENDING), HELD_TASK.values(ENDING)
+#: Ends a task that no job holds.
+END_IDLE = END.where(TASK.c.lease_key.is_(None))
 CLOSE_ATTEMPT = (
     update(ATTEMPT)
     .where(ATTEMPT.c.lease_key == bindparam("held_by"))
@@ -152,7 +157,9 @@ def claim(
     row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
     if row is None or not taken:
         DB.session.rollback()
-        if row is not None and _is_used_up(row, after_step):
+        if row is not None and row.state == CANCELLING:  # its job died meanwhile
+            cancel(task_id)
+        elif row is not None and _is_used_up(row, after_step):
             number = row.max_attempts - attempts_before(row.data)
             fail(task_id, f"The worker was lost in each of {number} attempts.")
         return None
@@ -212,6 +219,17 @@ def fail(task_id: int, log: str, attempt: Attempt | None = None) -> None:
     _end(task_id, attempt, FAILURE, "failed", log)
 
 
+def cancel(
+    task_id: int, log: str = "", attempt: Attempt | None = None, *, idle: bool = False
+) -> None:
+    """End a task because somebody wished it; raises as `succeed`.
+
+    With ``idle`` only when no job holds it, else `TaskFinished`.
+    """
+    text = "\n".join(part for part in (log, _("The task was cancelled.")) if part)
+    _end(task_id, attempt, FAILURE, "cancelled", text, end=END_IDLE if idle else END)
+
+
 def _end(
     task_id: int,
     attempt: Attempt | None,
@@ -219,11 +237,12 @@ def _end(
     state: str,
     log: str,
     files: list[dict[str, Any]] | None = None,
+    end: Any = END,
 ) -> None:
     times = {"status": status, "new_state": state, "ended_at": now()}
     values = {"task_id": task_id, "more": log[-LOG_LIMIT:], **times}
     if attempt is None:
-        ended = _changed(END, **values)
+        ended = _changed(end, **values)
     else:
         ended = _changed(END_HELD, held_by=attempt.lease_key, **values)
     if not ended:

@@ -23,7 +23,7 @@ from app_runner.tasks.records import Attempt
 ATTEMPTS_PER_PART = 3
 TASK = cast(Table, ProcessingTask.__table__)
 
-WAIT = records.HELD_TASK.values(
+WAIT = records.HELD_TASK.where(TASK.c.state != records.CANCELLING).values(
     state="waiting", lease_key=None, lease_expires_at=None, task_log=records.LOG_WITH_MORE
 )
 ANSWER = records.OPEN_TASK.where(

@@ -20,6 +20,7 @@ WORKS = """
     from tempfile import SpooledTemporaryFile
 
     from app_runner.plugin_api import Output, Plugin, Task, UserError
+    from app_runner.tasks.cancelling import cancel as stop
 
     works = Plugin("works", "1")
 
@@ -27,7 +28,7 @@ WORKS = """
     def work(task: Task, do: str) -> str:
         return ACTIONS[do](task)
 
-    def good(task):
+    def good(task: Task):
         task.progress(1, 4, "rounds")
         task.log("one line")
         task.save("out.txt", "hello")
@@ -54,6 +55,24 @@ WORKS = """
     def odd_text(task):
         task.log("a \\0 and half a \\ud800 pair")
         raise UserError("\\0\\ud800")
+
+    def cancelled(task):
+        task.save("out.txt", "half")
+        stop(task.id)
+        task._token._looked_at = 0
+        try:
+            task.log("still there")
+        finally:
+            task.log("cleaning up")
+
+    def cancelled_late(task):
+        stop(task.id)
+        task.save("out.txt", "whole")
+        return "was faster"
+
+    def asks_cancelled(task):
+        stop(task.id)
+        task.ask(then=good)
 
     def kinds(task):
         with SpooledTemporaryFile(mode="w") as file:

@@ -25,7 +25,8 @@ class ProcessingTask(Row):
     """One run of a plugin, from its submit to its end.
 
     ``state`` says what lies behind the word on the wire: queued, running, waiting,
-    retrying, succeeded, failed or cancelled. ``revision`` grows with every change.
+    retrying, cancelling, succeeded, failed or cancelled. ``revision`` grows with every
+    change.
     ``attempt`` counts the executions of all parts of the task, and ``max_attempts`` is
     how many there may be so far: each answer of the user allows three more.
     """
