@@ -8,9 +8,10 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import current_app
+from flask import Flask, current_app
 from flask_smorest import Blueprint
-from flask_smorest.utils import deepupdate
+from flask_smorest.utils import deepupdate, get_appcontext, resolve_schema_instance
+from werkzeug.wrappers import Response as BaseResponse
 
 from app_runner.api import login, operations
 from app_runner.api.arguments import PARSER
@@ -60,6 +61,38 @@ class SecurityBlueprint(Blueprint):
             checked._apidoc = deepcopy(getattr(view, "_apidoc", {}))
             checked._apidoc["security"] = [scheme, {}] if optional else [scheme]
             return cast(View, checked)
+
+        return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
+
+    def response(
+        self, status_code: int | str | HTTPStatus, schema: Any = None, **documented: Any
+    ) -> Decorator:
+        """Document and write what a view answers, as flask-smorest does.
+
+        What a schema dumps takes a shorter way to the same answer.
+        """
+        described = super().response(status_code, schema, **documented)
+        dumper = resolve_schema_instance(schema)
+        if not hasattr(dumper, "dump"):
+            return cast(Decorator, described)
+        code = int(status_code)
+
+        def decorate(view: View) -> View:
+            finish = described(wraps(view)(lambda result: result))
+
+            @wraps(finish)
+            def answer(*args: Any, **kwargs: Any) -> Any:
+                app: Flask = cast(Any, current_app)._get_current_object()
+                result = app.ensure_sync(view)(*args, **kwargs)
+                if isinstance(result, tuple | BaseResponse):
+                    return finish(result)
+                dumped = get_appcontext()["result_dump"] = dumper.dump(result)
+                response = app.json.response(self._prepare_response_content(dumped))
+                response.status_code = code
+                return response
+
+            answer.__wrapped__ = view
+            return answer
 
         return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
 

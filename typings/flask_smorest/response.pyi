@@ -7,6 +7,7 @@ from marshmallow import Schema
 V = TypeVar("V", bound=Callable[..., Any])
 
 class ResponseMixin:
+    def _prepare_response_content(self, data: Any) -> Any: ...
     def response(
         self,
         status_code: int | str | HTTPStatus,
