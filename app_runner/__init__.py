@@ -20,7 +20,7 @@ from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
-from app_runner.tasks import queue
+from app_runner.tasks import queue, signing, webhook_cli
 from app_runner.ui import pages
 
 #: In the order in which they are initialised.
@@ -38,12 +38,14 @@ EXTENSIONS = (
     task_document,
     stores,
     queue,
+    signing,
     openapi,  # after converters of ids, which rules need
     hosting,  # our own resources, then the plugins: they may use everything above
     pages,
     catalogue,
     db_cli,
     plugins_cli,
+    webhook_cli,
     authors_cli,
 )
 

@@ -211,16 +211,27 @@ def _trusted(settings: Settings) -> frozenset[str] | None:
 
 def _secret(settings: Settings) -> str:
     """Read the secret, or make it on first start so that all processes share it."""
-    if settings["SECRET_KEY"]:
-        return str(settings["SECRET_KEY"])
-    path = settings.instance / "secret.key"
+    given = str(settings["SECRET_KEY"])
+    return given or kept_secret(
+        settings, "secret.key", lambda: secrets.token_hex(32), "SECRET_KEY"
+    )
+
+
+def kept_secret(
+    settings: Settings, name: str, make: Callable[[], str], setting: str
+) -> str:
+    """Read a secret of the instance folder; whoever needs it first makes it.
+
+    Raises `SettingError` when the folder cannot be written; ``setting`` would do instead.
+    """
+    path = settings.instance / name
     try:
         settings.instance.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _publish_once(path, secrets.token_hex(32))
+            _publish_once(path, make())
         return path.read_text().strip()
     except OSError as error:
-        allowed = f"the folder must be writable, or SECRET_KEY must be set ({error})"
+        allowed = f"the folder must be writable, or {setting} must be set ({error})"
         raise SettingError(
             "APP_RUNNER_INSTANCE_FOLDER", "all settings", allowed
         ) from error

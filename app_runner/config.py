@@ -34,6 +34,7 @@ from app_runner.setting_types import (
     url_of,
     url_path,
     urls_of,
+    webhook_secrets,
 )
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -195,6 +196,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("FETCH_FILE_ROOTS", (), paths, "Folders below which file: URLs may be read."),
     Setting(
         "FETCH_MAX_BYTES", 2**30, integer(1024, 2**50), "Bytes of one fetched input."
+    ),
+    Setting(
+        "WEBHOOK_SECRET",
+        (),
+        webhook_secrets,
+        "Signs webhooks: `whsec_<base64>`; several while one replaces the other, the "
+        "newest first. Empty: made on first start, kept in the instance folder.",
+        secret=True,
     ),
     Setting("URL_MAP", (), json_pairs, "JSON object pattern to replacement, for inputs."),
     Setting(

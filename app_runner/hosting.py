@@ -18,6 +18,7 @@ from app_runner.api import (
     specification,
     tasks,
 )
+from app_runner.api import deliveries as _deliveries  # noqa: F401 - a view of tasks
 from app_runner.api.own_files import own_files
 from app_runner.fetch import Fetcher, FetchPolicy
 from app_runner.files.registry import check_default

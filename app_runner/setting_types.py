@@ -5,6 +5,7 @@ Each raises ``ValueError`` whose text says what is allowed.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ from urllib.parse import urlsplit
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+#: What secrets of webhooks begin with, as Standard Webhooks writes them.
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what all of them begin with
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
 
 
@@ -89,6 +92,20 @@ def trusted_names(value: Any) -> tuple[str, ...]:
         match = HOST.fullmatch(name)
         if name != "*" and (match is None or match[2]):
             raise ValueError(f"{name!r} is no host name (they stand without a port)")
+    return found
+
+
+def webhook_secrets(value: Any) -> tuple[str, ...]:
+    """Take secrets like ``whsec_<base64 of 24 to 64 bytes>``, the newest first."""
+    for secret in (found := host_names(value)):
+        try:
+            key = base64.b64decode(
+                secret.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True
+            )
+        except ValueError:
+            key = b""
+        if not (secret.startswith(WEBHOOK_SECRET_PREFIX) and 24 <= len(key) <= 64):
+            raise ValueError("it must be whsec_ and 24 to 64 bytes in base64")
     return found
 
 

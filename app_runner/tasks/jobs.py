@@ -10,7 +10,7 @@ from celery.result import AsyncResult
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
-from app_runner.tasks import records
+from app_runner.tasks import deliveries, records
 from app_runner.tasks.processing import explain
 from app_runner.tasks.recorder import UNTIL_DATABASE_ANSWERS, RecordedTask, TaskRecorder
 
@@ -71,6 +71,8 @@ def add_step(
         prog_value, prog_target, prog_unit = len(task.steps), len(task.steps) + 1, ""
     task.progress_value, task.progress_start = prog_value, prog_start
     task.progress_target, task.progress_unit = prog_target, prog_unit
+    DB.session.flush()
+    deliveries.note(db_id, ("steps",))
     DB.session.commit()
     records.tell(db_id, status=False, steps=True)
 

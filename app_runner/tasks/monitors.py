@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from requests.exceptions import HTTPError, RequestException
 
+from app_runner.db.engine import DB
 from app_runner.errors import BrokerUnavailable
+from app_runner.tasks import deliveries
 from app_runner.tasks.interop import (
     Status,
     UnexpectedAnswer,
@@ -20,7 +22,6 @@ from app_runner.tasks.interop import (
     get_task_result_no_wait,
 )
 from app_runner.tasks.jobs import CORE
-from app_runner.tasks.subscriptions import deliver_webhook
 
 LOG = logging.getLogger(__name__)
 Event = Literal["status", "steps"]
@@ -141,8 +142,8 @@ def _ask(job: Any, url: str, hook: str, retry: bool, find_event: Any) -> None:
         status, document = get_task_result_no_wait(url)
         event = find_event(status, document)
         if event is not None:
-            hooked = {"hook": hook, "source": url, "event": event}
-            deliver_webhook.apply_async(kwargs=hooked)
+            deliveries.add(hook, url, event, status=status)
+            DB.session.commit()
             return
     except (RequestException, BrokerUnavailable) as error:
         if not retry or not _may_pass(error):

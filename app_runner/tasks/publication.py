@@ -14,8 +14,6 @@ from app_runner.db.models import ProcessingTask, Step
 from app_runner.tasks import records
 
 CREATED, ANSWERED = "created_tasks", "answered_steps"
-#: Name of the messages that do no work on a task: they neither start nor fail one.
-WEBHOOK = "app-runner.deliver-webhook"
 
 
 def make_rows_visible(retried: bool) -> None:

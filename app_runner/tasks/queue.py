@@ -20,7 +20,7 @@ from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
-from app_runner.tasks import endings, minder, publication, redis_transport
+from app_runner.tasks import endings, minder, publication, redis_transport, webhooks
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 
@@ -77,8 +77,6 @@ class RunnerCelery(Celery):
         if not has_app_context():
             return self._send(name, *args, **options)
         publication.make_rows_visible(retried=bool(options.get("retries")))
-        if name == publication.WEBHOOK:
-            return self._send(name, *args, **options)
         try:
             result = self._send(name, *args, **options)
         except Exception as error:
@@ -209,6 +207,7 @@ def serve_worker(app: Flask) -> Celery:
         leave_parent_connections(app)
 
     signals.worker_process_init.connect(forked, weak=False)
+    webhooks.send_in_worker(app)
     endings.watch(app)
     minder.watch(app)
     return celery

@@ -22,7 +22,9 @@ from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
 from app_runner.db.models.tasks import FAILURE, SUCCESS
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
+from app_runner.tasks import deliveries
 from app_runner.tasks.signals import (
+    EVENTS,
     TASK_DETAILS_CHANGED,
     TASK_STATUS_CHANGED,
     TASK_STEPS_CHANGED,
@@ -30,6 +32,8 @@ from app_runner.tasks.signals import (
 
 #: How long an attempt holds a task without a sign of life.
 LEASE = timedelta(minutes=30)
+#: What receivers of webhooks are told of when a task without steps ends.
+ENDED = ("status", "details")
 LOG_LIMIT = 1_000_000  # characters that are added to a log at once
 #: State of a task whose end is wished while a job still holds it.
 CANCELLING = "cancelling"
@@ -258,6 +262,7 @@ def _end(
     cleared = (
         stepped and connection.execute(CLEAR_STEPS, {"of_task": task_id}).rowcount > 0
     )
+    deliveries.note(task_id, EVENTS if cleared else ENDED)
     DB.session.commit()
     tell(task_id, steps=cleared)
 
@@ -277,10 +282,14 @@ def _changed(statement: Any, **values: Any) -> bool:
 
 
 def tell(task_id: int, *, status: bool = True, steps: bool = False) -> None:
-    """Send the signals: the status and details of the task (and its steps) changed."""
+    """Send the signals: the status and details of the task (and its steps) changed.
+
+    Webhooks are not sent by them: deliveries are noted in the transaction of the change.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    if status:
-        TASK_STATUS_CHANGED.send(app, task_id=task_id)
-        TASK_DETAILS_CHANGED.send(app, task_id=task_id)
-    if steps:
-        TASK_STEPS_CHANGED.send(app, task_id=task_id)
+    with deliveries.already_noted():
+        if status:
+            TASK_STATUS_CHANGED.send(app, task_id=task_id)
+            TASK_DETAILS_CHANGED.send(app, task_id=task_id)
+        if steps:
+            TASK_STEPS_CHANGED.send(app, task_id=task_id)

@@ -15,7 +15,7 @@ from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, StepError
-from app_runner.tasks import records
+from app_runner.tasks import deliveries, records
 from app_runner.tasks.asking import Question
 from app_runner.tasks.records import Attempt
 
@@ -58,6 +58,8 @@ def wait(
     task.data = {**task.data, "asked": question.as_json}
     name = question.then.rpartition(":")[2]
     task.add_next_step(*urls, step_id=f"{len(task.steps)}-{name}")
+    DB.session.flush()
+    deliveries.note(task_id, ("steps",))
     DB.session.commit()
     records.tell(task_id, status=False, steps=True)
 
@@ -98,6 +100,8 @@ def answer(task: ProcessingTask, number: int, kept: str) -> None:
     task.data = {**task.data, "part": part}
     task.max_attempts = task.attempt + ATTEMPTS_PER_PART
     task.clear_previous_step()
+    DB.session.flush()
+    deliveries.note(task.id, ("steps",))
 
 
 def part_of(attempt: Attempt) -> tuple[Question, str] | None:

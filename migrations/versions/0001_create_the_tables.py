@@ -294,10 +294,59 @@ def upgrade():
             batch_op.f("ix_task_subscription_task_id"), ["task_id"], unique=False
         )
 
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("task_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "message_id", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column(
+            "webhook_href",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "task_href", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column(
+            "event_type", app_runner.db.types.CleanText(20, exact=True), nullable=False
+        ),
+        sa.Column(
+            "body", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column(
+            "receiver", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("due_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("begun", sa.Integer(), nullable=False),
+        sa.Column("tries", app_runner.db.types.Json(), nullable=False),
+        sa.Column("finished_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column(
+            "outcome", app_runner.db.types.CleanText(20, exact=True), nullable=True
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_webhook_delivery_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
+    )
+    with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_webhook_delivery_due_at"), ["due_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_webhook_delivery_task_id"), ["task_id"], unique=False
+        )
+
 
 def downgrade():
     # Each takes its indexes along; those of foreign keys cannot go first on MariaDB.
     for name in (
+        "webhook_delivery",
         "task_subscription",
         "task_step",
         "task_link",

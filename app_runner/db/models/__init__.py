@@ -11,6 +11,7 @@ from app_runner.db.models.tasks import (
     TaskLink,
     TaskUpdateSubscription,
 )
+from app_runner.db.models.webhooks import WebhookDelivery
 
 for _class in (ProcessingTask, PluginState):
     watch(_class)
@@ -26,4 +27,5 @@ __all__ = [
     "TaskLink",
     "TaskUpdateSubscription",
     "VirtualPlugin",
+    "WebhookDelivery",
 ]
