@@ -27,6 +27,7 @@ LAYERS = {
     "errors": 0,
     "logs": 0,
     "state": 0,
+    "submission": 0,
     "babel": 0,
     "fetch": 0,
     "ids": 0,

@@ -100,19 +100,29 @@ def upgrade():
         sa.Column(
             "cancel_requested_at", app_runner.db.types.UtcDateTime(), nullable=True
         ),
+        sa.Column("origin", app_runner.db.types.Json(), nullable=True),
+        sa.Column(
+            "submit_key", app_runner.db.types.CleanText(64, exact=True), nullable=True
+        ),
+        sa.Column(
+            "submit_digest", app_runner.db.types.CleanText(64, exact=True), nullable=True
+        ),
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sa.UniqueConstraint("submit_key", name=op.f("uq_task_submit_key")),
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_task_finished_at"), ["finished_at"], unique=False
         )
-        batch_op.create_index(batch_op.f("ix_task_owner"), ["owner"], unique=False)
-        batch_op.create_index(batch_op.f("ix_task_plugin"), ["plugin"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_task_started_at"), ["started_at"], unique=False
-        )
+        batch_op.create_index("ix_task_started", ["started_at", "id"], unique=False)
+        for column, name in (
+            ("owner", "ix_task_owner_started"),
+            ("plugin", "ix_task_plugin_started"),
+            ("task_status", "ix_task_status_started"),
+        ):
+            batch_op.create_index(name, [column, "started_at", "id"], unique=False)
         batch_op.create_index(
             "ix_task_state_lease", ["state", "lease_expires_at"], unique=False
         )
@@ -145,6 +155,67 @@ def upgrade():
         batch_op.create_index(
             batch_op.f("ix_virtual_plugin_parent_id"), ["parent_id"], unique=False
         )
+
+    op.create_table(
+        "schedule",
+        sa.Column("owner", app_runner.db.types.CleanText(255, exact=True), nullable=True),
+        sa.Column(
+            "plugin", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column(
+            "entry_point",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column(
+            "base_url", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("parameters", app_runner.db.types.Json(), nullable=False),
+        sa.Column(
+            "cron", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("next_run_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("last_run_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("last_task_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "problem", app_runner.db.types.CleanText(None, exact=False), nullable=True
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("schedule", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_schedule_next_run_at"), ["next_run_at"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_schedule_owner"), ["owner"], unique=False)
+
+    op.create_table(
+        "task_log_chunk",
+        sa.Column("task_id", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("first_line", sa.Integer(), nullable=False),
+        sa.Column("line_count", sa.Integer(), nullable=False),
+        sa.Column(
+            "content", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("written_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["task_id"],
+            ["task.id"],
+            name=op.f("fk_task_log_chunk_task_id_task"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_task_log_chunk")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("task_log_chunk", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_task_log_chunk_line", ["task_id", "attempt", "first_line"], unique=False
+        )
+        batch_op.create_index("ix_task_log_chunk_task", ["task_id", "id"], unique=False)
 
     op.create_table(
         "task_attempt",
@@ -351,6 +422,8 @@ def downgrade():
         "task_step",
         "task_link",
         "task_file",
+        "task_log_chunk",
+        "schedule",
         "task_attempt",
         "virtual_plugin",
         "task",

@@ -4,6 +4,8 @@ from app_runner.db.json_changes import watch
 from app_runner.db.models.catalogue import Catalogue
 from app_runner.db.models.files import TaskFile
 from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
+from app_runner.db.models.schedules import Schedule
+from app_runner.db.models.task_logs import TaskLogChunk
 from app_runner.db.models.tasks import (
     ProcessingTask,
     Step,
@@ -21,10 +23,12 @@ __all__ = [
     "DataBlob",
     "PluginState",
     "ProcessingTask",
+    "Schedule",
     "Step",
     "TaskAttempt",
     "TaskFile",
     "TaskLink",
+    "TaskLogChunk",
     "TaskUpdateSubscription",
     "VirtualPlugin",
     "WebhookDelivery",

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, event, inspect
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from app_runner import submission as submissions
 from app_runner.db.engine import DB, RunnerSession
 from app_runner.db.models.base import NEVER_USED_AGAIN, Row
 from app_runner.db.models.files import SCRATCH, TaskFile
@@ -28,19 +29,26 @@ class ProcessingTask(Row):
     retrying, cancelling, succeeded, failed or cancelled. ``revision`` grows with every
     change.
     ``attempt`` counts the executions of all parts of the task, and ``max_attempts`` is
-    how many there may be so far: each answer of the user allows three more.
+    how many there may be so far: each answer of the user allows three more. ``origin``
+    is what was submitted to (plugin, version, commit, entry point), ``submit_key`` the
+    digest of an ``Idempotency-Key``.
     """
 
     __tablename__ = "task"
     __table_args__ = (
         Index("ix_task_state_lease", "state", "lease_expires_at"),
+        # Lists go from the newest to the oldest: a filter is one range of one of these.
+        Index("ix_task_started", "started_at", "id"),
+        Index("ix_task_owner_started", "owner", "started_at", "id"),
+        Index("ix_task_plugin_started", "plugin", "started_at", "id"),
+        Index("ix_task_status_started", "task_status", "started_at", "id"),
         NEVER_USED_AGAIN,
     )
 
     task_name: Mapped[str] = mapped_column(label(500))
-    plugin: Mapped[str | None] = mapped_column(key(255), index=True)
-    owner: Mapped[str | None] = mapped_column(key(255), index=True)
-    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    plugin: Mapped[str | None] = mapped_column(key(255))
+    owner: Mapped[str | None] = mapped_column(key(255))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     parameters: Mapped[str] = mapped_column(long_text(), default="")
     data: Mapped[Any] = mapped_column(Json, default=dict)
@@ -59,6 +67,9 @@ class ProcessingTask(Row):
     lease_key: Mapped[str | None] = mapped_column(key(64))
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    origin: Mapped[Any] = mapped_column(Json, nullable=True)
+    submit_key: Mapped[str | None] = mapped_column(key(64), unique=True)
+    submit_digest: Mapped[str | None] = mapped_column(key(64))
 
     steps: Mapped[list[Step]] = relationship(
         back_populates="task", order_by="Step.number", cascade="all, delete-orphan"
@@ -94,6 +105,8 @@ class ProcessingTask(Row):
         }
         columns.setdefault("data", {})
         columns.setdefault("owner", acting_user())
+        if (submission := submissions.current()) is not None:
+            columns = {**submission.columns(), **columns}
         super().__init__(task_name=task_name, **{**defaults, **columns})
 
     @property
