@@ -16,6 +16,7 @@ from app_runner.api import (
     plugins,
     root,
     specification,
+    submits,
     tasks,
 )
 from app_runner.api import deliveries as _deliveries  # noqa: F401 - a view of tasks
@@ -59,6 +60,7 @@ class AppHost:
         """
         with recorder.bound(tasks, self._state.celery):
             if blueprint is not None:
+                submits.watch(blueprint, plugin)
                 self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
 
     def is_task(self, value: object) -> bool:

@@ -7,7 +7,7 @@ too, and it costs no statement of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,19 +18,22 @@ from flask import g, has_app_context
 class Submission:
     """A request to plugin ``plugin`` (id); ``origin`` is kept with its tasks.
 
-    ``key`` and ``digest`` are those of ``Idempotency-Key``; one task takes them.
+    ``sent`` gives the parameters as they came, for plugins that keep them in a form of
+    their own. ``key`` and ``digest`` are those of ``Idempotency-Key``, for one task.
     """
 
     plugin: str
     origin: Mapping[str, Any] = field(default_factory=dict)
+    sent: Callable[[], Any] = lambda: None
     key: str | None = None
     digest: str | None = None
 
     def columns(self) -> dict[str, Any]:
         """Give what the row of a new task takes over."""
+        sent = self.sent()
         columns = {
             "plugin": self.plugin,
-            "origin": dict(self.origin),
+            "origin": {**self.origin, **({} if sent is None else {"sent": sent})},
             "submit_key": self.key,
             "submit_digest": self.digest,
         }

@@ -6,8 +6,9 @@ the document was built for, it is sent again as it is.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from datetime import datetime
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, cast
 
@@ -15,35 +16,53 @@ from flask import Flask, current_app, url_for
 from sqlalchemy import Table, bindparam, select
 
 from app_runner.api.documents import Document
+from app_runner.api.task_execution import execution, is_queued
 from app_runner.application import base_url
 from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
+from app_runner.db.models import ProcessingTask, Step, TaskFile
 from app_runner.errors import TaskNotFound
 from app_runner.state import current_runner, state_of
 
 CACHE = "task_documents"
 CACHED_TASKS = 512
+#: Seconds for which the place of a task in the queue is told again.
+PLACE_SECONDS = 1.0
 Key = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A document, the revision that it is of, and up to when it is true."""
+
+    document: Document
+    revision: int
+    until: float
 
 
 def task_document(task_id: int) -> Document:
     """Give the document of the task; raises `TaskNotFound`."""
-    cache: OrderedDict[Key, tuple[int, Document]] = current_runner.caches[CACHE]
+    return built_document(task_id).document
+
+
+def built_document(task_id: int) -> Built:
+    """Give the document with its revision; raises `TaskNotFound`."""
+    cache: OrderedDict[Key, Built] = current_runner.caches[CACHE]
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     key = (task_id, base_url(app) or "")
-    revision = _revision(task_id)
+    revision = revision_of(task_id)
     found = cache.get(key)
-    if found is not None and found[0] == revision:
-        return found[1]
+    if found and found.revision == revision and found.until > time.monotonic():
+        return found
     DB.session.expire_all()
     task = DB.session.get(ProcessingTask, task_id)
     if task is None:
         raise TaskNotFound(f"there is no task {task_id}")
-    built = task.revision, Document.of_json(app.json.dumps(describe(task)).encode())
-    cache[key] = built
+    document = Document.of_json(app.json.dumps(describe(task)).encode())
+    lasts = PLACE_SECONDS if is_queued(task) else float("inf")
+    built = cache[key] = Built(document, task.revision, time.monotonic() + lasts)
     while len(cache) > CACHED_TASKS:
         cache.popitem(last=False)
-    return built[1]
+    return built
 
 
 TASK = cast(Table, ProcessingTask.__table__)
@@ -51,7 +70,8 @@ TASK = cast(Table, ProcessingTask.__table__)
 REVISION = select(TASK.c.revision).where(TASK.c.id == bindparam("task_id"))
 
 
-def _revision(task_id: int) -> int:
+def revision_of(task_id: int) -> int:
+    """Give the revision of a task as stored; raises `TaskNotFound`."""
     with DB.engine.connect() as connection:
         row = connection.execute(REVISION, {"task_id": task_id}).first()
     if row is None:
@@ -66,7 +86,7 @@ def describe(task: ProcessingTask) -> dict[str, Any]:
         "log": task.task_log,
         "links": [{"type": "subscribe", "href": task_url(task.id)}],
         "outputs": [_output(file) for file in task.outputs],
-        "execution": _execution(task),
+        "execution": execution(task),
     }
     document["links"] += [{"type": link.type, "href": link.href} for link in task.links]
     if task.steps:
@@ -130,39 +150,6 @@ def _step(step: Step) -> dict[str, Any]:
         "stepId": step.step_id,
         "cleared": step.cleared,
     }
-
-
-def _execution(task: ProcessingTask) -> dict[str, Any]:
-    return {
-        "name": task.task_name,
-        "plugin": task.plugin,
-        "state": task.state if not task.is_finished else _ended(task),
-        "attempt": task.attempt,
-        "maxAttempts": task.max_attempts,
-        "startedAt": _time(task.started_at),
-        "finishedAt": _time(task.finished_at),
-        "attempts": [_attempt(attempt) for attempt in task.attempts],
-    }
-
-
-def _ended(task: ProcessingTask) -> str:
-    if task.state in ("succeeded", "failed", "cancelled"):
-        return task.state
-    return "succeeded" if task.is_ok else "failed"  # set by a plugin, not by the records
-
-
-def _attempt(attempt: TaskAttempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "startedAt": _time(attempt.started_at),
-        "finishedAt": _time(attempt.finished_at),
-        "outcome": attempt.outcome,
-    }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""Tasks over HTTP: the document that clients poll, and their subscriptions."""
+"""Tasks over HTTP: the document that clients poll, and what they ask of a task."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 
 from flask import Response
 from flask.views import MethodView
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields, validate
 
+from app_runner.api import task_list
 from app_runner.api.blueprint import SecurityBlueprint
-from app_runner.api.fields import FileUrl
 from app_runner.api.schemas import MaBaseSchema
-from app_runner.api.task_document import task_document, task_url
-from app_runner.api.url_check import WEB_SCHEMES
-from app_runner.tasks import cancelling, records, subscriptions
-from app_runner.tasks.signals import EVENTS
+from app_runner.api.task_commands import COMMANDS, TaskCommandSchema
+from app_runner.api.task_document import task_document
+from app_runner.tasks import records
 
 BLUEPRINT = SecurityBlueprint(
     "tasks-api", __name__, description="Tasks, their state and results."
@@ -67,14 +66,26 @@ class AttemptSchema(MaBaseSchema):
 
 
 class ExecutionSchema(MaBaseSchema):
-    """What lies behind the status: exact state, attempts, times."""
+    """What lies behind the status.
+
+    Plugin, version and commit are those of the submit. ``startedAt`` is the time of the
+    submit, ``runningSince`` that of the newest attempt. ``queuePosition`` is 1 for the
+    next task (at most 1000), and null unless the task is queued.
+    """
 
     name = fields.String()
     plugin = fields.String(allow_none=True)
+    plugin_name = fields.String(allow_none=True)
+    plugin_version = fields.String(allow_none=True)
+    plugin_commit = fields.String(allow_none=True)
+    parameters = fields.Raw(allow_none=True)
     state = fields.String()
+    queue_position = fields.Integer(allow_none=True)
     attempt = fields.Integer()
     max_attempts = fields.Integer()
+    worker = fields.String(allow_none=True)
     started_at = fields.DateTime()
+    running_since = fields.DateTime(allow_none=True)
     finished_at = fields.DateTime(allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema()))
 
@@ -93,22 +104,7 @@ class TaskSchema(MaBaseSchema):
     execution = fields.Nested(ExecutionSchema())
 
 
-class TaskCommandSchema(MaBaseSchema):
-    """A command: end the task, or tell ``webhookHref`` of changes, or no longer."""
-
-    command = fields.String(
-        required=True, validate=validate.OneOf(("subscribe", "unsubscribe", "cancel"))
-    )
-    webhook_href = FileUrl(allow_none=False, schemes=WEB_SCHEMES)
-    event = fields.String(
-        load_default=None, allow_none=True, validate=validate.OneOf(tuple(EVENTS))
-    )
-
-    @validates_schema(skip_on_field_errors=False)
-    def _needs_receiver(self, data: dict[str, Any], **_options: Any) -> None:
-        required = self.fields["webhook_href"].error_messages["required"]
-        if "webhook_href" not in data and data.get("command") != "cancel":
-            raise ValidationError(required, "webhookHref")
+task_list.serve(BLUEPRINT)
 
 
 @BLUEPRINT.route("/<signed_task:task_id>/")
@@ -127,14 +123,7 @@ class TaskView(MethodView):
     @BLUEPRINT.doc(responses={"404": {"description": "There is no such task."}})
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def post(self, command: dict[str, Any], task_id: int) -> Response:
-        """Cancel the task, or subscribe a webhook to its changes, or unsubscribe it."""
-        if command["command"] == "cancel":
-            cancelling.cancel(task_id)
-            return task_document(task_id).response()
+        """Ask something of the task: be told of changes, say."""
         task = records.get(task_id)
-        hook, event = command["webhook_href"], command["event"]
-        if command["command"] == "subscribe":
-            subscriptions.subscribe(task, hook, task_url(task_id), event)
-        else:
-            subscriptions.unsubscribe(task, hook, event)
-        return task_document(task_id).response()
+        answer = COMMANDS[command["command"]](task, command)
+        return answer or task_document(task_id).response()

@@ -202,6 +202,12 @@ def _reason(complaint: str) -> str:
     return " ".join(fatal or said[-3:]) or _("git gave no reason")
 
 
+def commit_of(path: Path) -> str | None:
+    """Give the commit of the fetched source that a file is of; None for other files."""
+    folder = next((f for f in path.parents if (f / ".git").is_dir()), None)
+    return None if folder is None else Git(folder).head()
+
+
 def printable(text: str) -> str:
     """Leave out what could steer a terminal."""
     return "".join(c for c in text.strip() if c.isprintable())[:300]

@@ -1,0 +1,76 @@
+"""What every POST to a plugin has, whatever the plugin: tasks know their origin."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from apispec.ext.marshmallow.common import resolve_schema_instance
+from flask import Blueprint, request
+from marshmallow import Schema
+
+from app_runner import submission
+from app_runner.api.arguments import is_json
+from app_runner.api.kept_parameters import SEALED, is_password
+from app_runner.api.task_execution import is_secret
+from app_runner.plugins.base import PluginBase
+from app_runner.plugins.git import commit_of
+from app_runner.state import current_runner
+from app_runner.tasks.sealing import seal
+
+#: Bytes of a body whose fields are kept with the task, to run it again.
+MOST_KEPT = 1_000_000
+
+
+def watch(blueprint: Blueprint, plugin: PluginBase) -> None:
+    """Let tasks that start at ``blueprint`` know plugin, version, commit, entry point."""
+    identifier = plugin.identifier
+
+    @cache
+    def origin() -> dict[str, Any]:
+        loaded = current_runner.registry.get(identifier)
+        commit = commit_of(Path(loaded.source)) if loaded else None
+        known = {"name": plugin.name, "version": plugin.version, "commit": commit}
+        secrets = _secret_names(blueprint)
+        return known | ({"secrets": secrets} if secrets else {})
+
+    def begin() -> None:
+        if request.method == "POST":
+            came_to = {**origin(), "entryPoint": request.path}
+            begun = submission.Submission(identifier, came_to)
+            if not plugin.declared_by_object:  # its rows have the parameters as sent
+                begun.sent = lambda: _sent(origin().get("secrets", ()))
+            submission.begin(begun)
+
+    blueprint.before_request(begin)
+
+
+def _sent(secret_names: Collection[str]) -> dict[str, Any] | None:
+    """Give the body's fields, secrets sealed; None for what is too large, or no form."""
+    if is_json(request.mimetype):
+        given = request.get_json(silent=True)
+    else:
+        lists = request.form.to_dict(flat=False)
+        given = {name: v if len(v) > 1 else v[0] for name, v in lists.items()}
+    if not isinstance(given, dict) or (request.content_length or 0) > MOST_KEPT:
+        return None
+    return {
+        name: {SEALED: seal(value)} if is_secret(name, value, secret_names) else value
+        for name, value in given.items()
+    }
+
+
+def _secret_names(blueprint: Blueprint) -> list[str]:
+    """Give the names on the wire of password fields in the bodies that are documented."""
+    documented = getattr(blueprint, "_docs", {})
+    operations = (info for view in documented.values() for info in view.values())
+    found = set()
+    for operation in operations:
+        arguments = operation.get("arguments", {}) if isinstance(operation, dict) else {}
+        for argument in arguments.get("parameters", ()):
+            schema = resolve_schema_instance(argument.get("schema", Schema()))
+            passwords = filter(is_password, schema.fields.values())
+            found |= {field.data_key or field.name for field in passwords}
+    return sorted(map(str, found))

@@ -1,0 +1,61 @@
+"""What can be asked of a task by POST: a table of commands, each a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from flask import Response
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app_runner.api.fields import FileUrl
+from app_runner.api.schemas import MaBaseSchema
+from app_runner.api.task_document import task_url
+from app_runner.api.url_check import WEB_SCHEMES
+from app_runner.db.models import ProcessingTask
+from app_runner.tasks import cancelling, subscriptions
+from app_runner.tasks.signals import EVENTS
+
+#: Gets the task and the values of the body; None is answered with the task's document.
+Command = Callable[[ProcessingTask, dict[str, Any]], Response | None]
+
+
+def _cancel(task: ProcessingTask, values: dict[str, Any]) -> None:
+    cancelling.cancel(task.id)
+
+
+def _subscribe(task: ProcessingTask, values: dict[str, Any]) -> None:
+    hook, event = values["webhook_href"], values["event"]
+    subscriptions.subscribe(task, hook, task_url(task.id), event)
+
+
+def _unsubscribe(task: ProcessingTask, values: dict[str, Any]) -> None:
+    subscriptions.unsubscribe(task, values["webhook_href"], values["event"])
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "cancel": _cancel,
+        "subscribe": _subscribe,
+        "unsubscribe": _unsubscribe,
+    }
+)
+NEED_WEBHOOK = ("subscribe", "unsubscribe")
+
+
+class TaskCommandSchema(MaBaseSchema):
+    """A command: end the task, or tell ``webhookHref`` of changes, or no longer."""
+
+    command = fields.String(required=True, validate=validate.OneOf(tuple(COMMANDS)))
+    webhook_href = FileUrl(allow_none=False, schemes=WEB_SCHEMES)
+    event = fields.String(
+        load_default=None, allow_none=True, validate=validate.OneOf(tuple(EVENTS))
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def _needs_receiver(self, data: Mapping[str, Any], **_options: Any) -> None:
+        required = self.fields["webhook_href"].error_messages["required"]
+        needs = data.get("command") in (None, *NEED_WEBHOOK)
+        if "webhook_href" not in data and needs:
+            raise ValidationError(required, "webhookHref")
