@@ -23,7 +23,7 @@ from app_runner.launch import commands
 from app_runner.state import state_of
 from tests.processes import Running, environment
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.browsers"]
 
 # No deadline for one example: other work on the machine must not fail a test.
 EXAMPLES = 40 if os.environ.get("CI") else 20

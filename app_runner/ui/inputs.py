@@ -107,6 +107,7 @@ def _input(
     given = _given(values, key, name, field, use_default=is_fresh or kind != "checkbox")
     found = error_texts(errors.get(key) or errors.get(name))
     required = field.required and not field.allow_none and kind != "checkbox"
+    value = "" if kind in ("password", "file") else field_value(given)
     proposals = _options(get_datalist_from_schema(schema, field, metadata), ())
     return Input(
         id=name,
@@ -114,14 +115,16 @@ def _input(
         label=str(metadata.get("label") or name.replace("_", " ").capitalize()),
         description=str(metadata.get("description") or ""),
         type=kind,
-        value="" if kind in ("password", "file") else field_value(given),
+        value=value,
         checked=kind == "checkbox" and _is_true(given),
         required=required,
         sends_false=kind == "checkbox" and _must_say_no(field),
         options=_options(metadata.get("options") or {}, _chosen(given)),
         proposals=proposals,
         errors=found,
-        attributes=_attributes(schema, name, field, metadata, kind, found, proposals),
+        attributes=_attributes(
+            schema, name, field, metadata, kind, value, found, proposals
+        ),
     )
 
 
@@ -156,6 +159,7 @@ def _attributes(
     field: Field[Any],
     metadata: Mapping[str, Any],
     kind: str,
+    value: str,
     errors: Sequence[str],
     proposals: Sequence[Option],
 ) -> dict[str, Any]:
@@ -166,7 +170,8 @@ def _attributes(
         attributes["aria-invalid"] = "true"
         described_by.append(f"{name}-error")
     attributes["aria-describedby"] = " ".join(described_by) or None
-    attributes["step"] = get_input_attr_step(field) if kind == "number" else None
+    if kind == "number":
+        attributes["step"] = _step(field, attributes.get("min"), value)
     attributes["list"] = f"{name}-proposals" if proposals else None
     if kind == "password":
         attributes.update({"data-private": "", "autocomplete": "off"})
@@ -226,6 +231,21 @@ def get_input_attr_step(field: Field[Any]) -> str | None:
     if isinstance(field, fields.Integer):
         return "1"
     return "any" if isinstance(field, fields.Number) else None
+
+
+def _step(field: Field[Any], least: Any, value: str) -> str | None:
+    """Give the step; none is kept to when the value that is shown lies beside it.
+
+    Without ``min`` a browser counts steps from the value that it was given, so that
+    after a refused 4.5 it would let nobody type 4.
+    """
+    step = get_input_attr_step(field)
+    if step in (None, "any") or not value or least is not None:
+        return step
+    try:
+        return step if (float(value) / float(step)).is_integer() else "any"
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return step
 
 
 def get_validation_attrs(field: Field[Any]) -> dict[str, Any]:

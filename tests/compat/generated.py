@@ -12,9 +12,12 @@ from tests.compat.names import (
     DECORATORS,
     FIELD_KEYWORDS,
     FIELDS,
+    FORM_METADATA,
     IMPORTS,
+    INPUT_TYPES,
     INSTANCE,
     PACKAGE,
+    SCRIPT_NAMES,
 )
 
 NAME, VERSION = "every name", "v1.0"
@@ -36,6 +39,7 @@ def imported() -> Iterator[tuple[str, str]]:
 def _imports() -> Iterator[str]:
     yield "import marshmallow as ma"
     yield "from flask import Markup, Response, redirect, render_template"
+    yield "from flask import render_template_string"
     yield "from flask.helpers import url_for"
     yield "from flask.views import MethodView"
     yield "from marshmallow.utils import INCLUDE"
@@ -192,7 +196,59 @@ def table():
 """
 
 
+INPUTS_PAGE = """
+{% extends "simple_template.html" %}
+{% block head %}{{ super() }}<style>.of-plugin { color: inherit; }</style>{% endblock %}
+{% block content %}
+<p class="of-plugin">Of the plugin.</p>
+{% call forms.render_form(action=process, target="_self") %}
+{{ forms.render_fields(schema, values=values, errors=errors) }}
+<div class="qhana-form-buttons">{{ forms.submit("validate") }}
+{{ forms.submit("submit", action=process) }}</div>
+{% endcall %}
+{% endblock %}
+{% block script %}{{ super() }}
+<script>
+  window.scriptNames = {{ names | tojson }}.filter((name) => name in window);
+  const wrapper = document.getElementById("as_text").parentNode.parentNode;
+  wrapper.dataset.seen = wrapper.className;
+  monitorHeightChanges(window._qhana_microfrontend_state);
+  sendMessage("implementations-request");
+</script>
+{% endblock %}
+"""
+INPUTS_VIEW = """
+@BLP.route("/inputs/", methods=["GET", "POST"])
+@BLP.html_response(200, description="A form with every kind of input.")
+@BLP.require_jwt("jwt", optional=True)
+def inputs():
+    return render_template_string(
+        PAGE, name="Inputs", version="v1", schema=InputsSchema(), values={}, errors={},
+        process=url_for(f"{BLP.name}.ProcessView"), names=SCRIPT_NAMES,
+    )
+"""
+
+
+def _inputs() -> Iterator[str]:
+    """Give a form with every kind of input, on a page that extends ours."""
+    more = {
+        "number": ', "step": 0.5',
+        "select": ', "options": {"a": "First", "b": "Second"}',
+        "text_with_datalist": ', "datalist": ["alpha", "beta"]',
+    }
+    yield "class InputsSchema(api__util__FrontendFormBaseSchema):"
+    for kind in INPUT_TYPES:
+        metadata = f'"label": "{kind}", "input_type": "{kind}"{more.get(kind, "")}'
+        yield f"    as_{kind} = ma.fields.String(metadata={{{metadata}}})"
+    for name, metadata in FORM_METADATA.items():
+        options = f"allow_none=True, metadata={{{' '.join(metadata.split())}}}"
+        yield f"    {name} = ma.fields.String({options})"
+    yield f"SCRIPT_NAMES = {SCRIPT_NAMES.split()!r}"
+    yield f"PAGE = {INPUTS_PAGE!r}"
+    yield INPUTS_VIEW
+
+
 def source() -> str:
     """Give the plugin's code."""
-    parts = (_imports, _plugin, _uses, _tasks, _schema, _views)
+    parts = (_imports, _plugin, _uses, _tasks, _schema, _views, _inputs)
     return "\n".join(line for part in parts for line in part())

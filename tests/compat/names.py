@@ -247,3 +247,35 @@ FIELD_KEYWORDS = {
     "allow_None": "True",
     "description": '"Stray."',
 }
+#: Values of ``input_type`` in the metadata of fields, and the element that shows each.
+INPUT_TYPES = {
+    "text": "input[type=text]",
+    "number": "input[type=number]",
+    "select": "select",
+    "checkbox": "input[type=checkbox]",
+    "password": "input[type=password]",
+    "textarea": "textarea",
+    "url": "input[type=url]",
+    "search": "input[type=search]",
+    "textfield": "input[type=text]",
+    "string": "input[type=text]",
+    "text_with_datalist": "input[type=text][list]",
+}
+#: Further metadata that forms read, by the field that has it.
+FORM_METADATA = {
+    "data": """
+        "data_input_type": "entity/list", "data_content_types": ["text/csv", "a/b"]
+    """,
+    "related": """
+        "data_input_type": "entity/vector", "data_content_types": "text/csv",
+        "related_to": "data", "relation": "pre", "related_include_self": True
+    """,
+    "plugin": """
+        "plugin_tags": ["solver", "!slow"], "plugin_name": "one", "plugin_version": "v1"
+    """,
+}
+#: Names of the micro frontend that scripts of plugins use.
+SCRIPT_NAMES = """
+    sendMessage monitorHeightChanges submitFormData instrumentForm getPluginContext
+    _qhana_microfrontend_state
+"""

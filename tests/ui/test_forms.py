@@ -7,6 +7,7 @@ import timeit
 from html.parser import HTMLParser
 from typing import Any
 
+import pytest
 from flask import Flask, render_template_string
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,3 +245,16 @@ def test_a_form_of_50_fields_renders_in_under_5_ms(app: Flask) -> None:
     render = macros(app).render_fields
     seconds = min(timeit.repeat(lambda: render(schema), number=1, repeat=20))
     assert seconds < 0.005
+
+
+@pytest.mark.parametrize(
+    ("value", "step"), [("4", "1"), ("4.5", "any"), ("", "1"), ("x", "1")]
+)
+def test_a_refused_number_does_not_make_its_neighbours_wrong(
+    value: str, step: str
+) -> None:
+    class Count(FrontendFormBaseSchema):
+        count = fields.Integer()
+
+    (shown,) = form_inputs(Count(), {"count": value})
+    assert shown.attributes["step"] == step

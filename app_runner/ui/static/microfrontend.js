@@ -312,6 +312,12 @@
     instrumentForm();
   }
 
+  /* Tell whether the form has no values yet, neither from a link nor after a check. */
+  function isFresh() {
+    const isChecked = document.querySelector(".qhana-error-summary, .qhana-valid-message");
+    return forms().length > 0 && !location.search && !isChecked;
+  }
+
   function onReady() {
     if (isEarly) {
       instrumentForm();
@@ -319,7 +325,12 @@
     document.querySelector(".qhana-error-summary")?.focus();
     if (HAS_HOST) {
       // What the host answers is for the inputs, so they are connected first.
-      withHostInputs().finally(() => sendMessage("ui-loaded"));
+      withHostInputs().finally(() => {
+        sendMessage("ui-loaded");
+        if (isFresh()) {
+          sendMessage("autofill-request");
+        }
+      });
       new ResizeObserver(() => monitorHeightChanges(state)).observe(document.documentElement);
     } else if (location.hash.startsWith("#task=")) {
       withPage().then((page) => page.resumeTask());
