@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from app_runner.plugins.base import PluginBase
 from app_runner.state import state_of
-from app_runner.ui.inputs import field_value
+from app_runner.ui.input_values import field_value
 
 #: Runs or awaits jobs until the function it is given says that enough is done.
 Work = Callable[[Callable[[], bool]], object]

@@ -11,7 +11,7 @@ from flask_babel import get_locale
 from markdown import markdown
 from markupsafe import Markup
 
-from app_runner.ui import inputs
+from app_runner.ui import input_values, inputs
 from app_runner.ui.texts import script_texts
 
 #: Globals that templates of plugins know by these names, and those of our own templates.
@@ -22,9 +22,9 @@ TEMPLATE_GLOBALS = {
     "space_delimited_list": inputs.space_delimited_list,
     "get_datalist_from_schema": inputs.get_datalist_from_schema,
     "form_inputs": inputs.form_inputs,
-    "form_value": inputs.field_value,
+    "form_value": input_values.field_value,
     "form_enctype": inputs.form_enctype,
-    "form_error_texts": inputs.error_texts,
+    "form_error_texts": input_values.error_texts,
     "script_texts": script_texts,
 }
 

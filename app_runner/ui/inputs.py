@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from flask_smorest.fields import Upload
 from marshmallow import Schema, fields, missing, validate
 from marshmallow.fields import Field
 
-from app_runner.api.fields import FileUrl, PluginUrl, join_csv
+from app_runner.api.fields import FileUrl, PluginUrl
 from app_runner.api.schemas import camel_case, wire_name
+from app_runner.ui.input_values import (
+    Option,
+    chosen_texts,
+    error_texts,
+    field_value,
+    is_true,
+    options_of,
+)
 
 #: Input types by field class; the first that fits counts, so special ones stand first.
 _TYPES: tuple[tuple[type[Any], str], ...] = (
@@ -31,15 +38,6 @@ _TYPES: tuple[tuple[type[Any], str], ...] = (
 )
 #: Names that plugins use for types that HTML calls otherwise.
 _ALIASES = {"textfield": "text", "string": "text", "text_with_datalist": "text"}
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One entry of a select box or of a list of proposals."""
-
-    value: str
-    label: str
-    selected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +106,7 @@ def _input(
     found = error_texts(errors.get(key) or errors.get(name))
     required = field.required and not field.allow_none and kind != "checkbox"
     value = "" if kind in ("password", "file") else field_value(given)
-    proposals = _options(get_datalist_from_schema(schema, field, metadata), ())
+    proposals = options_of(get_datalist_from_schema(schema, field, metadata), ())
     return Input(
         id=name,
         name=key,
@@ -116,10 +114,10 @@ def _input(
         description=str(metadata.get("description") or ""),
         type=kind,
         value=value,
-        checked=kind == "checkbox" and _is_true(given),
+        checked=kind == "checkbox" and is_true(given),
         required=required,
         sends_false=kind == "checkbox" and _must_say_no(field),
-        options=_options(metadata.get("options") or {}, _chosen(given)),
+        options=options_of(metadata.get("options") or {}, chosen_texts(given)),
         proposals=proposals,
         errors=found,
         attributes=_attributes(
@@ -299,63 +297,6 @@ def get_datalist_from_schema(
         return own
     names = (name for name in (own, field.name, field.data_key) if name)
     return next((datalists[name] for name in names if name in datalists), ())
-
-
-def field_value(value: Any) -> str:
-    """Write ``value`` as the text that a form would send for it."""
-    if value is None or value is missing:
-        return ""
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return join_csv([field_value(item) for item in value])
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat() if isoformat else str(value)
-
-
-def _is_true(value: Any) -> bool:
-    return value is True or str(value).lower() in ("true", "on", "1", "yes", "y", "t")
-
-
-def _chosen(value: Any) -> tuple[str, ...]:
-    """Give the texts by which an option may be meant: also the value of a member."""
-    if isinstance(value, (list, tuple)):
-        return tuple(text for item in value for text in _chosen(item))
-    if isinstance(value, Enum):
-        return value.name, field_value(value.value)
-    return (field_value(value),)
-
-
-def _options(given: Any, chosen: Sequence[str]) -> list[Option]:
-    if isinstance(given, Mapping):
-        return [_option(value, label, chosen) for value, label in given.items()]
-    pairs = ((o if isinstance(o, (list, tuple)) else (o, o)) for o in given)
-    return [_option(value, label, chosen) for value, label, *_ in pairs]
-
-
-def _option(value: Any, label: Any, chosen: Sequence[str]) -> Option:
-    text = field_value(value)
-    return Option(text, field_value(label), text in chosen)
-
-
-def error_texts(errors: Any) -> list[str]:
-    """Flatten what marshmallow says about one field (nested by index or key)."""
-    if not errors:
-        return []
-    if isinstance(errors, Mapping):
-        nested = ((key, text) for key, e in errors.items() for text in error_texts(e))
-        return [f"{_place(key)}{text}" for key, text in nested]
-    if isinstance(errors, (list, tuple)):
-        return [text for error in errors for text in error_texts(error)]
-    return [str(errors)]
-
-
-def _place(key: Any) -> str:
-    if key == "_schema":
-        return ""
-    return f"{key + 1 if isinstance(key, int) else key}: "
 
 
 def form_enctype(schema: Schema | None) -> str:

@@ -16,8 +16,8 @@ from marshmallow import fields, validate
 
 from app_runner.api.schemas import FrontendFormBaseSchema
 from app_runner.ui.forms import markdown_to_html
+from app_runner.ui.input_values import error_texts
 from app_runner.ui.inputs import (
-    error_texts,
     form_inputs,
     get_input_attr_step,
     get_input_type,
