@@ -90,6 +90,8 @@ class StoreContract:
 
     #: Whether the store holds what it keeps in memory (then nothing is said of its size).
     in_memory = False
+    #: Bytes of a large file, and how many of them may be in memory at a time.
+    large, memory = 64 * CHUNK, 8 * CHUNK
 
     @pytest.fixture
     def store(self) -> FileStore:
@@ -262,7 +264,7 @@ class StoreContract:
         assert list(store.keys()) == []
 
     def test_memory_stays_bounded_both_ways(self, store: FileStore) -> None:
-        size = 64 * CHUNK
+        size = self.large
         if self.in_memory:
             pytest.skip("this store keeps its bytes in memory")
         tracemalloc.start()
@@ -272,7 +274,7 @@ class StoreContract:
                 assert (
                     sum(len(part) for part in iter(lambda: file.read(CHUNK), b"")) == size
                 )
-            assert tracemalloc.get_traced_memory()[1] < 8 * CHUNK
+            assert tracemalloc.get_traced_memory()[1] < self.memory
         finally:
             tracemalloc.stop()
 
