@@ -11,7 +11,7 @@ import json
 import os
 import runpy
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from typing import Any
 from dotenv import dotenv_values
 
 from app_runner.errors import SettingError
+from app_runner.file_settings import FILE_SETTINGS
 from app_runner.setting_types import (
+    Setting,
     boolean,
     choice,
     host,
@@ -38,17 +40,6 @@ from app_runner.setting_types import (
 )
 
 PROJECT = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting: ``read`` turns text or a native value into the value, or raises."""
-
-    name: str
-    default: Any
-    read: Callable[[Any], Any]
-    help: str
-    secret: bool = False
 
 
 #: Schemes of the brokers and result backends that are supported; memory is for tests.
@@ -169,10 +160,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Hosts that git sources may name. Empty: all; `.example.org` takes all below it, "
         "`localhost` stands for file: URLs.",
     ),
-    Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
-    Setting(
-        "FILE_STORE_FOLDER", "", text, "Folder of the local store. Empty: in instance."
-    ),
+    *FILE_SETTINGS,
     Setting(
         "MAX_CONTENT_LENGTH",
         512 * 2**20,

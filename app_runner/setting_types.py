@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,17 @@ UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 #: What secrets of webhooks begin with, as Standard Webhooks writes them.
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what all of them begin with
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: ``read`` turns text or a native value into the value, or raises."""
+
+    name: str
+    default: Any
+    read: Callable[[Any], Any]
+    help: str
+    secret: bool = False
 
 
 def text(value: Any) -> str:

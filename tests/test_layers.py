@@ -22,6 +22,7 @@ PACKAGE = PROJECT / "app_runner"
 LAYERS = {
     "config": 0,
     "setting_types": 0,
+    "file_settings": 0,
     "application": 0,
     "rules": 0,
     "errors": 0,

@@ -16,6 +16,7 @@ from app_runner.errors import (
     BrokerUnavailable,
     FileMissing,
     RunnerError,
+    StoreError,
     TaskFinished,
     TaskNotFound,
     UnavailableError,
@@ -89,6 +90,15 @@ def on_database_error(error: DBAPIError) -> Response:
     return on_unexpected(error)
 
 
+def on_store_error(error: StoreError) -> Response:
+    """Answer 503: the store is full, slow or gone, and may be back later."""
+    LOG.warning("File store at %s %s: %s", request.method, request.path, error)
+    _take_back()
+    response = _response(503, _("The file store does not answer. Try again later."))
+    response.headers["Retry-After"] = str(UnavailableError.retry_after)
+    return response
+
+
 def on_missing(error: RunnerError) -> Response:
     """Answer 404."""
     return _response(404)
@@ -132,5 +142,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(TaskNotFound, on_missing)
     app.register_error_handler(TaskFinished, on_finished)
     app.register_error_handler(FileMissing, on_missing)
+    app.register_error_handler(StoreError, on_store_error)
     app.register_error_handler(UserError, on_user_error)
     app.register_error_handler(Exception, on_unexpected)

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,7 @@ def object_store(
 
 def _is_ready(store: ObjectStore) -> bool:
     """Make the bucket and write to it, which needs all parts of the server."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
+    errors: Any = import_module("botocore.exceptions")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", store.port)):
             return False
@@ -128,6 +128,6 @@ def _is_ready(store: ObjectStore) -> bool:
             client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key="ready", Body=b"yes")
         client.delete_object(Bucket=BUCKET, Key="ready")
-    except (BotoCoreError, ClientError):
+    except (errors.BotoCoreError, errors.ClientError):
         return False
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, ClassVar
 
 from flask import Flask
@@ -86,3 +86,17 @@ class FileStore(ABC):
     def url(self, key: str) -> str | None:
         """Give a URL where a client gets the bytes without us, if there is one."""
         return None
+
+    def signed_url(
+        self, key: str, headers: Mapping[str, str], seconds: int
+    ) -> str | None:
+        """Give a URL where clients get the bytes without us for so many seconds.
+
+        It answers with these headers (Content-Type and Content-Disposition). None when
+        the store has no such URLs.
+        """
+        return None
+
+    def remove_leftovers(self, older_than: float) -> int:
+        """Remove what killed writers left that many seconds ago; give the count."""
+        return 0

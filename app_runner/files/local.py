@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,18 @@ class LocalStore(FileStore, name="local_filesystem"):
                 key = path.relative_to(self.folder).as_posix()
                 if KEY.fullmatch(key) and not path.is_symlink():
                     yield key
+
+    def remove_leftovers(self, older_than: float) -> int:
+        """Remove drafts that nobody has written to for so many seconds."""
+        removed, newest = 0, time.time() - older_than
+        for draft in self.folder.rglob(f"*{PART}"):
+            try:
+                if draft.is_file() and draft.stat().st_mtime <= newest:
+                    draft.unlink()
+                    removed += 1
+            except FileNotFoundError:
+                continue  # its writer lives, and has just finished
+        return removed
 
     def free_bytes(self) -> int:
         """Give the bytes that are free on the file system of the store."""

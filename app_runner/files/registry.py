@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 from flask import Flask
 
@@ -11,6 +12,7 @@ from app_runner.files.contract import FileStore
 from app_runner.files.links import LinkStore
 from app_runner.files.local import LocalStore
 from app_runner.files.memory import MemoryStore
+from app_runner.files.s3 import S3Store
 from app_runner.state import state_of
 
 BUILT_IN: tuple[type[FileStore], ...] = (LocalStore, MemoryStore, LinkStore)
@@ -19,10 +21,11 @@ BUILT_IN: tuple[type[FileStore], ...] = (LocalStore, MemoryStore, LinkStore)
 class StoreRegistry:
     """Finds stores by name; new files go to the default one."""
 
-    def __init__(self, default: str) -> None:
-        """Take the name of the default store."""
+    def __init__(self, default: str, by_plugin: Iterable[tuple[str, str]] = ()) -> None:
+        """Take the default store's name, and names by patterns of plugin ids."""
         self._stores: dict[str, FileStore] = {}
         self._default = default
+        self._by_plugin = [(re.compile(ids), name) for ids, name in by_plugin]
 
     def register(self, store: FileStore) -> None:
         """Add a store; raises `ValueError` when its name is missing or taken."""
@@ -46,6 +49,18 @@ class StoreRegistry:
         return iter(self._stores)
 
     @property
+    def differ_by_plugin(self) -> bool:
+        """Tell whether some plugins have a store of their own."""
+        return bool(self._by_plugin)
+
+    def for_plugin(self, identifier: str | None) -> FileStore:
+        """Give the store of a plugin's result files."""
+        for ids, name in self._by_plugin:
+            if identifier is not None and ids.fullmatch(identifier):
+                return self[name]
+        return self[None]
+
+    @property
     def default(self) -> FileStore:
         """Give the store that new files go to."""
         return self[None]
@@ -54,15 +69,28 @@ class StoreRegistry:
 def init_app(app: Flask) -> None:
     """Make the built-in stores of ``app``."""
     state = state_of(app)
-    state.stores = StoreRegistry(state.settings["DEFAULT_FILE_STORE"])
+    state.stores = StoreRegistry(
+        state.settings["DEFAULT_FILE_STORE"], state.settings["PLUGIN_FILE_STORES"]
+    )
     for store_class in BUILT_IN:
         state.stores.register(store_class(app))
+    if state.settings["S3_BUCKET"]:
+        state.stores.register(S3Store(app))
 
 
 def check_default(app: Flask) -> None:
-    """Stop the start when the default store cannot be one; plugins may have added it."""
-    stores, name = state_of(app).stores, state_of(app).settings["DEFAULT_FILE_STORE"]
+    """Stop the start when a store that files go to cannot be one.
+
+    Plugins may have added it.
+    """
+    state = state_of(app)
+    stores, settings = state.stores, state.settings
     usable = sorted(store for store in stores if stores[store].holds_bytes)
-    if name not in usable:
-        allowed = f"it must be one of {', '.join(usable)}"
-        raise SettingError("DEFAULT_FILE_STORE", "all settings", allowed, name)
+    chosen = [("DEFAULT_FILE_STORE", settings["DEFAULT_FILE_STORE"])]
+    chosen += [("PLUGIN_FILE_STORES", name) for _, name in settings["PLUGIN_FILE_STORES"]]
+    for setting, name in chosen:
+        if name not in usable:
+            allowed = f"it must be one of {', '.join(usable)}"
+            if name == S3Store.name:
+                allowed += " (S3_BUCKET makes the store s3)"
+            raise SettingError(setting, "all settings", allowed, name)

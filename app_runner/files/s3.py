@@ -112,7 +112,9 @@ class S3Store(FileStore, name="s3"):
     def init_app(self, app: Flask) -> None:
         """Read the settings; raises `SettingError` when boto3 is not installed."""
         if find_spec("boto3") is None:
-            allowed = "it needs boto3: install the extra `s3` (pip install app-runner[s3])"
+            allowed = (
+                "it needs boto3: install the extra `s3` (pip install app-runner[s3])"
+            )
             raise SettingError("S3_BUCKET", "all settings", allowed)
         self.options = S3Options.of_settings(state_of(app).settings)
         self._clients: dict[tuple[int, str | None], S3Client] = {}
@@ -249,4 +251,6 @@ def _as_store_error(key: str) -> Iterator[None]:
         reason = details.get("Message") or details.get("Code")
         raise StoreError(f"file {key!r}: the object store answers: {reason}") from error
     except (library.BotoCoreError, boto3_errors.Boto3Error) as error:
-        raise StoreError(f"file {key!r}: the object store: {error}") from error
+        # their texts have the address of the server
+        reason = f"the object store does not answer ({type(error).__name__})"
+        raise StoreError(f"file {key!r}: {reason}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,15 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from app_runner.db.engine import DB
-from app_runner.db.models import TaskFile
+from app_runner.db.models import ProcessingTask, TaskFile
 from app_runner.db.models.files import SCRATCH
 from app_runner.db.types import now
+from app_runner.errors import StoreError
+from app_runner.files.contract import FileStore
 from app_runner.state import current_runner
 from app_runner.tasks import records
+
+LOG = logging.getLogger(__name__)
 
 #: What can be saved: text, bytes, an open file, a path, or JSON-able data.
 Saveable = (
@@ -38,7 +43,7 @@ def write(
     ``name`` is only a label; the key in the store is made from task and attempt. Raises
     `StoreError` when the store cannot take it, ``TypeError`` for what cannot be saved.
     """
-    target = current_runner.stores[store]
+    target = current_runner.stores[store] if store else _store_of(task_id)
     key = f"{task_id}/{attempt or 0}/{secrets.token_hex(16)}"
     with as_binary(content) as source:
         key, size = target.keep(key, source)
@@ -53,6 +58,15 @@ def write(
         "security_tag": secrets.token_urlsafe(24),
         "created_at": now(),
     }
+
+
+def _store_of(task_id: int) -> FileStore:
+    """Give the store that files of the task go to; asks nothing when all go to one."""
+    stores = current_runner.stores
+    if not stores.differ_by_plugin:
+        return stores.default
+    query = DB.select(ProcessingTask.plugin).filter_by(id=task_id)
+    return stores.for_plugin(DB.session.scalar(query))
 
 
 def save_file(
@@ -88,10 +102,15 @@ def open_file(file: TaskFile) -> BinaryIO:
 
 
 def drop(columns: dict[str, Any]) -> None:
-    """Delete bytes that were written but will have no row."""
-    current_runner.stores[columns["storage_provider"]].delete(
-        columns["file_storage_data"]
-    )
+    """Delete bytes that were written but will have no row.
+
+    A store that does not answer keeps them; `flask files check` finds them later.
+    """
+    try:
+        store = current_runner.stores[columns["storage_provider"]]
+        store.delete(columns["file_storage_data"])
+    except StoreError as error:
+        LOG.warning("Bytes without a row are left behind: %s", error)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def shown(default: Any) -> str:
 
 def documented() -> dict[str, tuple[str, str]]:
     """Give default and meaning by the name of the setting."""
-    found = [row for row in rows(PAGE) if re.fullmatch(r"`[A-Z_]+`", row[0])]
+    found = [row for row in rows(PAGE) if re.fullmatch(r"`[A-Z][A-Z0-9_]+`", row[0])]
     return {name.strip("`"): (default, meaning) for name, default, meaning in found}
 
 

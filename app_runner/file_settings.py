@@ -1,0 +1,49 @@
+"""The settings of file stores and of what goes in and out of them, as rows."""
+
+from __future__ import annotations
+
+from app_runner.setting_types import Setting, choice, json_pairs, text, url_of
+
+FILE_SETTINGS: tuple[Setting, ...] = (
+    Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
+    Setting(
+        "PLUGIN_FILE_STORES",
+        (),
+        json_pairs,
+        "JSON object: regular expression for plugin ids (`name@version`) to the store of "
+        "their result files.",
+    ),
+    Setting(
+        "FILE_STORE_FOLDER", "", text, "Folder of the local store. Empty: in instance."
+    ),
+    Setting("S3_BUCKET", "", text, "Bucket of the store `s3`. Empty: there is none."),
+    Setting(
+        "S3_ENDPOINT_URL",
+        "",
+        url_of("http", "https"),
+        "Address of an S3-compatible server. Empty: Amazon's.",
+    ),
+    Setting(
+        "S3_PUBLIC_URL",
+        "",
+        url_of("http", "https"),
+        "Address under which clients reach that server, when it is another one.",
+    ),
+    Setting("S3_REGION", "", text, "Region of the bucket."),
+    Setting("S3_ACCESS_KEY_ID", "", text, "Name of the access key.", secret=True),
+    Setting(
+        "S3_SECRET_ACCESS_KEY",
+        "",
+        text,
+        "The access key. Empty: boto3 looks for one where it always does.",
+        secret=True,
+    ),
+    Setting("S3_PREFIX", "", text, "Begins the key of every object of this runner."),
+    Setting(
+        "S3_ENCRYPTION",
+        "",
+        choice("", "AES256", "aws:kms"),
+        "Encryption that the server is asked for.",
+    ),
+    Setting("S3_KMS_KEY", "", text, "Key for the encryption `aws:kms`."),
+)
