@@ -60,7 +60,7 @@ from app_runner.plugins.metadata import (
 from app_runner.state import current_runner
 from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.handle import Output, Task
-from app_runner.tasks.inputs import InputFile, UploadedFile
+from app_runner.tasks.inputs import InputFile, UploadedFile, given_file
 from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
 from app_runner.tasks.recorder import CELERY
 from app_runner.tasks.results import open_file, save_file, save_scratch
@@ -127,6 +127,7 @@ __all__ = [
     "current_runner",
     "get_files_from_zip",
     "gettext",
+    "given_file",
     "load_entities",
     "open_file",
     "open_url",

@@ -37,7 +37,7 @@ NO_BROKER = "redis://127.0.0.1:1/0"
 #: quick (`./run test --unit`).
 SLOW = (
     *("authors/", "bench/", "compat/", "docs/", "launch/", "plugins/", "processors/"),
-    *("sources/", "test_run.py"),
+    *("bundled/", "sources/", "test_run.py"),
     *("api/test_fuzzing.py", "api/test_openapi.py", "data/test_entities.py"),
     *("db/test_engine.py", "db/test_migrations.py", "db/test_types.py"),
     *("fetch/test_connecting.py", "fetch/test_limits.py", "fetch/test_redirects.py"),

@@ -233,6 +233,14 @@ class UploadedFile(ReadableFile):
         return open_file(self._file)
 
 
+def given_file(*files: ReadableFile | None) -> ReadableFile:
+    """Give the one of several optional files that was given, else raise `UserError`."""
+    given = [file for file in files if file is not None]
+    if len(given) != 1:
+        raise UserError(_("Give one file: its URL, or a file of your own."))
+    return given[0]
+
+
 def _type_of(response: Response) -> str:
     """Give the media type with its parameters; a `data:` URL has them in itself."""
     sent = get_mimetype(response) or TELL_NOTHING[0]

@@ -72,8 +72,18 @@ def test_each_step_takes_the_url_that_the_one_before_gave() -> None:
     assert json.loads(document)["outputs"][0]["href"] == url_of(file)
 
 
-@pytest.mark.parametrize("path", ["/plugins/", "/plugins/hello-world@1-0-0/"])
-def test_documents_are_what_the_runner_answers(client: FlaskClient, path: str) -> None:
+def test_the_plugin_is_listed_as_shown(client: FlaskClient) -> None:
+    (words, shown), *_ = exchanges()
+    pattern = words[-1].replace("{", r"\{", 1)
+    assert re.findall(pattern, client.get("/plugins/", base_url=BASE).text) == [
+        shown.strip()
+    ]
+
+
+def test_the_document_of_the_plugin_is_what_the_runner_answers(
+    client: FlaskClient,
+) -> None:
+    path = "/plugins/hello-world@1-0-0/"
     assert client.get(path, base_url=BASE).json == body_of(path)
 
 
