@@ -18,6 +18,7 @@ from app_runner.db import engine
 from app_runner.files import registry as stores
 from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
+from app_runner.tasks import cleaning_up as _cleaning_up  # noqa: F401 - declares jobs
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
 from app_runner.tasks import queue, signing, webhook_cli

@@ -38,6 +38,7 @@ from app_runner.setting_types import (
     urls_of,
     webhook_secrets,
 )
+from app_runner.task_settings import TASK_SETTINGS
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -200,6 +201,7 @@ SETTINGS: tuple[Setting, ...] = (
         url_of("http", "https"),
         "Plugin registry to talk to.",
     ),
+    *TASK_SETTINGS,
 )
 ROWS = {row.name: row for row in SETTINGS}
 #: Flask's own names for the same thing, read when ours is not set.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from requests import Response
 
 from app_runner.api.blueprint import SecurityBlueprint
@@ -113,6 +114,7 @@ __all__ = [
     "PluginUrl",
     "ProcessingTask",
     "SecurityBlueprint",
+    "SoftTimeLimitExceeded",
     "Task",
     "TaskCancelled",
     "TaskFile",

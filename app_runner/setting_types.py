@@ -1,6 +1,6 @@
-"""Readers of setting values: text of the environment or native values in, values out.
+"""What a setting is, and readers of values: texts or native values in, values out.
 
-Each raises ``ValueError`` whose text says what is allowed.
+Each reader raises ``ValueError`` whose text says what is allowed.
 """
 
 from __future__ import annotations

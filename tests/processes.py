@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app_runner import setting_types
-from app_runner.config import PROJECT, SETTINGS, Setting
+from app_runner.config import PROJECT, SETTINGS
 from tests.polling import wait_for
 
 SEPARATORS: dict[Callable[[Any], Any], str] = {
@@ -31,7 +31,7 @@ def environment(settings: Mapping[str, Any]) -> dict[str, str]:
     return {**os.environ, "FLASK_DEBUG": "", **found}
 
 
-def text_of(row: Setting, value: Any) -> str:
+def text_of(row: setting_types.Setting, value: Any) -> str:
     """Write a value as its variable has it; empty for none and for the default."""
     if value is None or value == row.default:
         return ""

@@ -23,6 +23,7 @@ LAYERS = {
     "config": 0,
     "setting_types": 0,
     "file_settings": 0,
+    "task_settings": 0,
     "application": 0,
     "rules": 0,
     "errors": 0,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from billiard.exceptions import SoftTimeLimitExceeded
+from billiard.process import current_process
 from sqlalchemy import bindparam, select
 
 from app_runner.db.engine import DB
@@ -66,9 +68,12 @@ def is_wished(task_id: int) -> bool:
 class CancellationToken:
     """Tells a job whether the end of its task is wished."""
 
-    def __init__(self, task_id: int) -> None:
-        """Take the id of the task."""
+    def __init__(self, task_id: int, soft_time: float | None = None) -> None:
+        """Take the id of the task, and the seconds that its job may take from now."""
         self._task_id = task_id
+        self._until = None
+        if soft_time and current_process().name == "MainProcess":  # else by signal
+            self._until = time.monotonic() + soft_time
         self._looked_at = time.monotonic()
         self._is_set = self._told = False
 
@@ -80,7 +85,13 @@ class CancellationToken:
         return self._is_set
 
     def check(self) -> None:
-        """Raise `TaskCancelled` when the end is wished; once."""
+        """Raise `TaskCancelled` when the end is wished; once.
+
+        Where jobs share a process, also ``SoftTimeLimitExceeded``, when it is time.
+        """
         if self.is_set() and not self._told:
             self._told = True
             raise TaskCancelled
+        if self._until is not None and time.monotonic() > self._until:
+            self._until = None
+            raise SoftTimeLimitExceeded

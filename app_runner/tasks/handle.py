@@ -16,6 +16,7 @@ from app_runner.state import current_runner
 from app_runner.tasks import asking, records, results
 from app_runner.tasks import content as content_of
 from app_runner.tasks.cancelling import CancellationToken
+from app_runner.tasks.limits import UNLIMITED, Limits
 from app_runner.tasks.records import Attempt
 
 #: Seconds between two writes of progress and log lines; more often would cost the job.
@@ -41,15 +42,21 @@ class Output:
 class Task:
     """Given to the function of a processor; speaks for one attempt of its task."""
 
-    def __init__(self, attempt: Attempt, outputs: Sequence[Output] = ()) -> None:
-        """Take the attempt, and the outputs that the processor declared."""
+    def __init__(
+        self,
+        attempt: Attempt,
+        outputs: Sequence[Output] = (),
+        limits: Limits = UNLIMITED,
+    ) -> None:
+        """Take the attempt, and the outputs and limits that the processor declared."""
+        self.limits = limits
         self._attempt = attempt
         self._outputs = {output.name: output for output in outputs}
         self._waiting: dict[str, Any] = {}
         self._log: list[str] = []
         self._written_at = 0.0
         self._secrets: list[str] = []
-        self._token = CancellationToken(attempt.task_id)
+        self._token = CancellationToken(attempt.task_id, limits.soft_time)
         self.files: list[dict[str, Any]] = []
         #: What the part before gave to `ask` as ``state``; empty in the first part.
         self.state: Any = {}
@@ -76,7 +83,8 @@ class Task:
         """Raise `TaskCancelled`, which ends the job, when the end is wished.
 
         `progress` and `log` do the same. It is raised once, so that what cleans up can
-        still tell things.
+        still tell things. Where jobs share a process, ``SoftTimeLimitExceeded`` is raised
+        in the same way.
         """
         self._token.check()
 

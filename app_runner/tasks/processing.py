@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from billiard.exceptions import WorkerLostError
+from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
@@ -21,6 +21,7 @@ from app_runner.tasks.asking import Asked
 from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Output, Task
+from app_runner.tasks.limits import limits_of, out_of_time
 from app_runner.tasks.records import Attempt
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def run(
     if attempt is None:
         LOG.info("Task %s has nothing left to do", db_id)
         return
-    task = Task(attempt, outputs)
+    task = Task(attempt, outputs, limits_of(str(request.get("task"))))
     try:
         _attempt(task, attempt, work)
     except LeaseLost as error:
@@ -72,6 +73,8 @@ def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
         _cancel(task, attempt)
     except Asked as asked:
         _wait(task, attempt, work, asked)
+    except SoftTimeLimitExceeded:
+        _fail(task, attempt, out_of_time(task.limits.soft_time or 0))
     except UserError as error:
         _fail(task, attempt, str(error))
     except Exception as error:  # noqa: BLE001 - the author's code may raise anything

@@ -20,7 +20,14 @@ from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
-from app_runner.tasks import endings, minder, publication, redis_transport, webhooks
+from app_runner.tasks import (
+    endings,
+    minder,
+    publication,
+    redis_transport,
+    stopping,
+    webhooks,
+)
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 
@@ -210,6 +217,7 @@ def serve_worker(app: Flask) -> Celery:
     webhooks.send_in_worker(app)
     endings.watch(app)
     minder.watch(app)
+    stopping.watch(app)
     return celery
 
 

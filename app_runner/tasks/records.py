@@ -25,6 +25,7 @@ from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
 from app_runner.tasks import deliveries
 from app_runner.tasks.signals import (
     EVENTS,
+    TASK_CANCELLED,
     TASK_DETAILS_CHANGED,
     TASK_STATUS_CHANGED,
     TASK_STEPS_CHANGED,
@@ -218,9 +219,14 @@ def succeed(
     _end(task_id, attempt, SUCCESS, "succeeded", log, files)
 
 
-def fail(task_id: int, log: str, attempt: Attempt | None = None) -> None:
-    """End a task with a reason that a person understands; raises as `succeed`."""
-    _end(task_id, attempt, FAILURE, "failed", log)
+def fail(
+    task_id: int, log: str, attempt: Attempt | None = None, *, idle: bool = False
+) -> None:
+    """End a task with a reason that a person understands; raises as `succeed`.
+
+    With ``idle`` only when no job holds it, else `TaskFinished`.
+    """
+    _end(task_id, attempt, FAILURE, "failed", log, end=END_IDLE if idle else END)
 
 
 def cancel(
@@ -232,6 +238,8 @@ def cancel(
     """
     text = "\n".join(part for part in (log, _("The task was cancelled.")) if part)
     _end(task_id, attempt, FAILURE, "cancelled", text, end=END_IDLE if idle else END)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    TASK_CANCELLED.send(app, task_id=task_id)
 
 
 def _end(

@@ -12,7 +12,8 @@ from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase
 from app_runner.plugins.metadata import ApiLink, PluginMetadata, PluginType
 from app_runner.tasks import processing
-from app_runner.tasks.handle import Output
+from app_runner.tasks.handle import Output, Task
+from app_runner.tasks.limits import Limits, as_bytes
 from app_runner.tasks.recorder import CELERY, UNTIL_DATABASE_ANSWERS, RecordedTask
 from app_runner.ui.parameter_metadata import entry_point
 from app_runner.ui.plugin_pages import PluginPage, add_page_view, check_query
@@ -61,6 +62,10 @@ class Plugin(PluginBase):
         outputs: Sequence[Output] = (),
         schema: Schema | type[Schema] | None = None,
         title: str = "",
+        time_limit: float | None = None,
+        soft_time_limit: float | None = None,
+        memory_limit: int | str | None = None,
+        on_cancel: Callable[[Task], Any] | None = None,
         **task_options: Any,
     ) -> Callable[[Function], Function]:
         """Declare a function that does the work.
@@ -68,8 +73,15 @@ class Plugin(PluginBase):
         Its first parameter is the task, the others are the plugin's parameters, each with
         an annotation, or those that ``schema`` gives. It returns a text for the log.
         The first processor is the plugin's entry point; further ones are served below
-        their function's name. ``task_options`` are Celery's.
+        their function's name.
+
+        The limits (seconds; bytes or a text like ``"2 GB"``) win over those of the
+        settings, 0 is none. ``on_cancel`` is called in a job of its own when a task that
+        had begun was cancelled. ``task_options`` are Celery's.
         """
+        limits = Limits(time_limit, soft_time_limit, as_bytes(memory_limit))
+        hook = staticmethod(on_cancel) if on_cancel else None  # not to become a method
+        task_options |= {"limits": limits, "on_cancel": hook}
 
         def declare(function: Function) -> Function:
             first = not self.processors
