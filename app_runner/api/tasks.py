@@ -9,7 +9,7 @@ from flask import Response
 from flask.views import MethodView
 from marshmallow import fields, validate
 
-from app_runner.api import task_list
+from app_runner.api import task_list, task_log
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_commands import COMMANDS, TaskCommandSchema
@@ -105,6 +105,7 @@ class TaskSchema(MaBaseSchema):
 
 
 task_list.serve(BLUEPRINT)
+task_log.serve(BLUEPRINT)
 
 
 @BLUEPRINT.route("/<signed_task:task_id>/")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, BinaryIO, NoReturn
 
+from flask import Flask, current_app
+
 from app_runner.db.engine import DB
 from app_runner.db.models import TaskFile
 from app_runner.db.models.files import SCRATCH
-from app_runner.errors import FileMissing
+from app_runner.errors import FileMissing, LeaseLost
 from app_runner.state import current_runner
-from app_runner.tasks import asking, records, results
+from app_runner.tasks import asking, capture, records, results
 from app_runner.tasks import content as content_of
+from app_runner.tasks.batch import Batch
 from app_runner.tasks.cancelling import CancellationToken
 from app_runner.tasks.limits import UNLIMITED, Limits
 from app_runner.tasks.records import Attempt
 
-#: Seconds between two writes of progress and log lines; more often would cost the job.
-WRITE_EVERY = 0.25
 #: What stands in place of a password wherever a task tells something.
 HIDDEN = "***"
 
@@ -52,11 +53,16 @@ class Task:
         self.limits = limits
         self._attempt = attempt
         self._outputs = {output.name: output for output in outputs}
-        self._waiting: dict[str, Any] = {}
-        self._log: list[str] = []
-        self._written_at = 0.0
+        self._progress: tuple[float, float, str] | None = None
+        self._log: deque[str] = deque()
         self._secrets: list[str] = []
         self._token = CancellationToken(attempt.task_id, limits.soft_time)
+        self._refusal: LeaseLost | None = None
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        self._batch = Batch(app, self._write)
+        self._job_log = capture.CURRENT.get()
+        if self._job_log is not None:
+            self._job_log.of_attempt(attempt.number, self.hidden)
         self.files: list[dict[str, Any]] = []
         #: What the part before gave to `ask` as ``state``; empty in the first part.
         self.state: Any = {}
@@ -91,22 +97,21 @@ class Task:
     def progress(self, value: float, total: float = 100, unit: str = "%") -> None:
         """Tell how far the work is: ``value`` of ``total``, counted in ``unit``.
 
+        May be told in the innermost loop: what was told last is written, twice a second.
         What is not a number (0 of 0, say) is not told.
         """
-        if not (isfinite(value) and isfinite(total)):
-            return
-        self._waiting.update(
-            progress_value=float(value),
-            progress_start=0,
-            progress_target=float(total),
-            progress_unit=unit,
-        )
-        self._write_sometimes()
+        self._progress = value, total, unit
+        if not self._batch.waits:
+            self._begin_batch()
 
     def log(self, text: str) -> None:
         """Add a line to the log that the user sees; passwords in it are hidden."""
-        self._log.append(self.hidden(str(text)))
-        self._write_sometimes()
+        line = self.hidden(str(text))
+        self._log.append(line)
+        if self._job_log is not None:
+            self._job_log.add(line)
+        if not self._batch.waits:
+            self._begin_batch()
 
     def save(
         self,
@@ -191,7 +196,9 @@ class Task:
 
     def take_log(self) -> str:
         """Give the log lines that are not written yet, and forget them."""
-        lines, self._log = self._log, []
+        lines = []
+        while self._log:  # the thread that writes takes from it too
+            lines.append(self._log.popleft())
         return "\n".join(lines)
 
     def _write_files(
@@ -208,15 +215,43 @@ class Task:
             )
             self.files.append(columns)
 
-    def _write_sometimes(self) -> None:
-        if time.monotonic() - self._written_at >= WRITE_EVERY:
-            self.write()
+    def _begin_batch(self) -> None:
+        """Let what was told be written soon; raises what the job should know by now."""
+        if self._refusal is not None:
+            raise self._refusal
+        if self._progress is not None:
+            _as_columns(*self._progress)  # complains here, not in a thread
+        self._batch.begin()
         self.check_cancelled()
 
-    def write(self) -> None:
-        """Write waiting progress and log lines; raises `LeaseLost`."""
-        columns, self._waiting = self._waiting, {}
+    def _write(self) -> None:
+        try:
+            self._report()
+        except (
+            LeaseLost
+        ) as refusal:  # in a thread: the job hears of it when it next tells
+            self._refusal = refusal
+
+    def _report(self) -> None:
+        progress, self._progress = self._progress, None
+        columns = _as_columns(*progress) if progress else {}
         lines = self.take_log()
         if columns or lines:
             records.report(self._attempt, lines, **columns)
-        self._written_at = time.monotonic()
+
+    def write(self) -> None:
+        """Write waiting progress and log lines; raises `LeaseLost`."""
+        with self._batch.alone():
+            self._report()
+
+
+def _as_columns(value: float, total: float, unit: str) -> dict[str, Any]:
+    """Give the columns of a progress; none for what is not a number."""
+    if not (isfinite(value) and isfinite(total)):
+        return {}
+    return {
+        "progress_value": float(value),
+        "progress_start": 0,
+        "progress_target": float(total),
+        "progress_unit": unit,
+    }

@@ -21,6 +21,7 @@ from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
 from app_runner.tasks import (
+    capture,
     endings,
     minder,
     publication,
@@ -50,7 +51,11 @@ class JobTask(Task[Any, Any]):
         app = cast(RunnerCelery, self.app).flask_app
         if has_app_context() and current_app == app:  # called as a function
             return self.run(*args, **kwargs)
-        with job_context(app, self.request), exits_as_errors():
+        with (
+            job_context(app, self.request),
+            capture.capturing(app, kwargs.get("db_id")),
+            exits_as_errors(),
+        ):
             return self.run(*args, **kwargs)
 
 
@@ -215,6 +220,7 @@ def serve_worker(app: Flask) -> Celery:
 
     signals.worker_process_init.connect(forked, weak=False)
     webhooks.send_in_worker(app)
+    capture.install(app)
     endings.watch(app)
     minder.watch(app)
     stopping.watch(app)

@@ -22,7 +22,7 @@ from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
 from app_runner.db.models.tasks import FAILURE, SUCCESS
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
-from app_runner.tasks import deliveries
+from app_runner.tasks import capture, deliveries
 from app_runner.tasks.signals import (
     EVENTS,
     TASK_CANCELLED,
@@ -261,6 +261,7 @@ def _end(
         DB.session.rollback()
         raise _refusal(task_id, attempt)
     connection = DB.session.connection()
+    capture.end_part(connection)
     if files:
         connection.execute(insert(FILE), [{**file, "task_id": task_id} for file in files])
     if attempt is not None:

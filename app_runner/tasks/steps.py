@@ -15,7 +15,7 @@ from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, StepError
-from app_runner.tasks import deliveries, records
+from app_runner.tasks import capture, deliveries, records
 from app_runner.tasks.asking import Question
 from app_runner.tasks.records import Attempt
 
@@ -48,6 +48,7 @@ def wait(
     if connection.execute(WAIT, values).rowcount != 1:
         DB.session.rollback()
         raise LeaseLost(f"attempt {attempt.number} no longer holds task {task_id}")
+    capture.end_part(connection)
     if files:
         rows = [{**file, "task_id": task_id} for file in files]
         connection.execute(insert(records.FILE), rows)
