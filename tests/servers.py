@@ -42,6 +42,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         reason = report.longrepr[2]
         if reason.endswith(NOT_SET):
             report.longrepr = (__file__, 1, reason)
+    # What a test printed goes to another process as UTF-8 when tests run side by side.
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode())
+        for name, text in report.sections
+    ]
     return report
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -75,7 +76,7 @@ class RunnerApi(Api):
         self._tags: list[dict[str, str]] = []
         self._scratch = app
         for name, value in API_SETTINGS.items():
-            app.config.setdefault(name, value)
+            app.config.setdefault(name, deepcopy(value))
         marshmallow_plugin = MarshmallowPlugin(schema_name_resolver=self._schema_name)
         plugins = {"marshmallow_plugin": marshmallow_plugin, "flask_plugin": PathPlugin()}
         super().__init__(app, spec_kwargs=plugins)
@@ -122,7 +123,9 @@ class RunnerApi(Api):
     def document(self, root: str) -> Document:
         """Write the whole document, for clients that reach the runner below ``root``."""
         with force_locale("en"):  # every client gets the same document
-            content = self.spec.to_dict()
+            options = deepcopy(self.spec.options)
+            content = self.spec.to_dict()  # which writes into the options
+            self.spec.options = options
             content["tags"] = self._tags
             content["servers"] = [{"url": root or "/"}]
             return Document.of_json(_json(content).encode())

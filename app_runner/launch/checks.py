@@ -8,6 +8,7 @@ import sys
 
 from app_runner.config import PROJECT
 
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile")
 LINTERS = (
     ("ruff", ("ruff", "check", ".")),
     ("black", ("black", "--check", "--quiet", ".")),
@@ -28,5 +29,10 @@ def lint() -> int:
 
 
 def pytest_command(arguments: str) -> tuple[str, ...]:
-    """Give the command line of the tests; ``arguments`` as a shell takes them."""
-    return (sys.executable, "-m", "pytest", *shlex.split(arguments))
+    """Give the command line of the tests; ``arguments`` as a shell takes them.
+
+    Without any, files of tests run side by side: most wait for programs that they have
+    started.
+    """
+    order = shlex.split(arguments) or SIDE_BY_SIDE
+    return (sys.executable, "-m", "pytest", *order)

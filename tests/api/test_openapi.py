@@ -79,6 +79,12 @@ def content_of(document: dict[str, Any], response: dict[str, Any]) -> dict[str, 
     return content
 
 
+def test_the_documents_of_two_apps_share_nothing(make_app: AppFactory) -> None:
+    alone = document_of(make_app())
+    assert document_of(make_app(PLUGIN_FOLDERS=[PUBLISHED])) != alone
+    assert document_of(make_app()) == alone
+
+
 @pytest.mark.parametrize(
     "folders",
     [[], [BUNDLED], [PUBLISHED], [DOCUMENTED], [BUNDLED, PUBLISHED, DOCUMENTED]],
