@@ -94,7 +94,11 @@ def _of_json_lines(file: IO[bytes], content_type: str) -> Any:
 
 
 def _of_entities(file: IO[bytes], kind: str) -> Any:
-    return _pandas().DataFrame(list(ensure_dict(load_entities(file, kind))))
+    try:
+        rows = list(ensure_dict(load_entities(file, kind)))
+    except TypeError as error:
+        raise UserError(_("All rows must be objects, as in [{…}, {…}].")) from error
+    return _pandas().DataFrame(rows)
 
 
 def _of_workbook(file: IO[bytes], sheet: str | None) -> Any:

@@ -28,6 +28,8 @@ TYPES = {
     ".ndjson": JSON_LINES[0],
     ".npy": NPY,
     ".parquet": PARQUET,
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".fits": "image/fits",
 }
 LINE_END = "\r\n"  # RFC 4180
 #: Bytes of a file made of rows that stay in memory.

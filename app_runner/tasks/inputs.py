@@ -25,7 +25,6 @@ from app_runner.fetch.described import (
     data_media_type,
     file_label,
     file_name_of,
-    guess_mimetype,
     is_data_url,
 )
 from app_runner.state import current_runner
@@ -180,9 +179,8 @@ class InputFile(ReadableFile):
         name = file_name_of(response)
         if _plain(sent) in TELL_NOTHING and not self._fits(sent):
             exact = [known for known in self.content_types if "*" not in known]
-            guessed = guess_mimetype(name)
-            fits = guessed is not None and self._fits(guessed)
-            sent = (guessed if fits else exact[0] if exact else sent) or sent
+            guessed = type_of(name)
+            sent = guessed if self._fits(guessed) else exact[0] if exact else sent
         return name, sent, response.headers.get("X-Data-Type")
 
     def _fits(self, content_type: str) -> bool:

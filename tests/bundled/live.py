@@ -39,9 +39,9 @@ class Live:
         """Send a form; files are pairs of name and bytes."""
         return self.http.post(url, data, files=files, allow_redirects=False, timeout=30)
 
-    def submit(self, plugin: str, files: Any = None, **data: Any) -> str:
+    def submit(self, plugin: str, uploads: Any = None, **data: Any) -> str:
         """Start a task and give its URL."""
-        answer = self.post(self.at(plugin, "process/"), data, files)
+        answer = self.post(self.at(plugin, "process/"), data, uploads)
         assert answer.status_code == 303, answer.text
         return urljoin(self.url, answer.headers["Location"])
 
@@ -61,9 +61,9 @@ class Live:
             raise AssertionError(f"{error}\n{self.worker.printed[-3000:]}") from None
         return self.document(task_url)
 
-    def run(self, plugin: str, files: Any = None, **data: Any) -> dict[str, bytes]:
+    def run(self, plugin: str, uploads: Any = None, **data: Any) -> dict[str, bytes]:
         """Run a task that must end well; gives its log as "log", and its files."""
-        task = self.ended(self.submit(plugin, files, **data))
+        task = self.ended(self.submit(plugin, uploads, **data))
         assert task["status"] == "SUCCESS", task["log"]
         return {"log": task["log"].encode(), **self.files(task)}
 
@@ -74,9 +74,9 @@ class Live:
             for output in task.get("outputs", ())
         }
 
-    def failure(self, plugin: str, files: Any = None, **data: Any) -> str:
+    def failure(self, plugin: str, uploads: Any = None, **data: Any) -> str:
         """Give why a task failed."""
-        task = self.ended(self.submit(plugin, files, **data))
+        task = self.ended(self.submit(plugin, uploads, **data))
         assert task["status"] == "FAILURE"
         assert "Traceback" not in task["log"]
         return str(task["log"])

@@ -67,6 +67,7 @@ def bomb() -> bytes:
         (b"a,b\n", "text/csv", "table is empty"),
         (b"", "text/csv", "table is empty"),
         (b"[{]", "application/json", "Line 1, column 3"),
+        (b'[{"a": 1}, 2]', "application/json", "rows must be objects"),
         (b"no", EXCEL, "archive is broken"),
         (packed(EXCEL)[:-200], EXCEL, "archive is broken"),
         (bomb(), EXCEL, "packed too tightly"),
