@@ -9,12 +9,12 @@ from typing import Any
 from flask import Flask
 
 from app_runner import application, babel, compat, dispatch, hosting, hot, logs
-from app_runner.api import documents, identity, login, openapi, task_document
+from app_runner.api import documents, gate, identity, login, openapi, task_document
 from app_runner.api import errors as api_errors
 from app_runner.authors import cli as authors_cli
 from app_runner.config import load_settings
+from app_runner.db import access_cli, engine
 from app_runner.db import cli as db_cli
-from app_runner.db import engine
 from app_runner.files import registry as stores
 from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
@@ -34,6 +34,7 @@ EXTENSIONS = (
     engine,
     login,
     identity,
+    gate,
     api_errors,
     documents,
     task_document,
@@ -45,6 +46,7 @@ EXTENSIONS = (
     pages,
     catalogue,
     db_cli,
+    access_cli,
     plugins_cli,
     webhook_cli,
     authors_cli,

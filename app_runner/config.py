@@ -18,6 +18,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from app_runner.access_settings import SETTINGS as ACCESS_SETTINGS
 from app_runner.errors import SettingError
 from app_runner.file_settings import FILE_SETTINGS
 from app_runner.setting_types import (
@@ -202,6 +203,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Plugin registry to talk to.",
     ),
     *TASK_SETTINGS,
+    *ACCESS_SETTINGS,
 )
 ROWS = {row.name: row for row in SETTINGS}
 #: Flask's own names for the same thing, read when ours is not set.

@@ -33,7 +33,7 @@ ADDRESS = (
 OWN = frozenset(
     {
         *("HTTP_IF_NONE_MATCH", "HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_RANGE"),
-        "HTTP_X_REQUEST_ID",
+        *("HTTP_X_REQUEST_ID", "HTTP_X_API_KEY"),
     }
 )
 REQUEST_ID = "X-Request-ID"

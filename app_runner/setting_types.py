@@ -15,11 +15,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: ``read`` turns text or a native value into the value, or raises."""
+
+    name: str
+    default: Any
+    read: Callable[[Any], Any]
+    help: str
+    secret: bool = False
+
+
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 #: What secrets of webhooks begin with, as Standard Webhooks writes them.
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105 - what all of them begin with
+RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)", re.ASCII)
+FRAME = re.compile(
+    r"\*|(https?://)?(\*\.)?(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.A
+)
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:[0-9]{1,5})?", re.ASCII)
 
 
@@ -119,6 +135,22 @@ def webhook_secrets(value: Any) -> tuple[str, ...]:
         if not (secret.startswith(WEBHOOK_SECRET_PREFIX) and 24 <= len(key) <= 64):
             raise ValueError("it must be whsec_ and 24 to 64 bytes in base64")
     return found
+
+
+def frame_hosts(value: Any) -> tuple[str, ...]:
+    """Take sources as `frame-ancestors` of a content security policy takes them."""
+    for source in (found := host_names(value)):
+        if FRAME.fullmatch(source) is None:
+            raise ValueError(f"{source!r} is no origin like https://lab.example.org")
+    return found
+
+
+def rate(value: Any) -> str:
+    """Take a rate like ``600/minute``, or an empty text."""
+    given = text(value).replace(" ", "")
+    if given and RATE.fullmatch(given) is None:
+        raise ValueError("it must be like 600/minute (second, minute, hour, day)")
+    return given
 
 
 def networks(value: Any) -> tuple[str, ...]:

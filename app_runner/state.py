@@ -51,6 +51,8 @@ class RunnerState:
     caches: dict[str, Any] = field(default_factory=dict)
     #: Gives the user that what is made now belongs to; the HTTP layer knows more.
     acting_user: Callable[[], str | None] = OWNER.get
+    #: Gives the address of who calls, for the audit log.
+    client_address: Callable[[], str] = str
 
 
 def state_of(app: Flask) -> RunnerState:

@@ -24,6 +24,7 @@ LAYERS = {
     "setting_types": 0,
     "file_settings": 0,
     "task_settings": 0,
+    "access_settings": 0,
     "application": 0,
     "rules": 0,
     "errors": 0,

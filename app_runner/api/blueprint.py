@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from functools import wraps
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from flask_smorest import Blueprint
 from flask_smorest.utils import deepupdate, get_appcontext, resolve_schema_instance
 from werkzeug.wrappers import Response as BaseResponse
 
-from app_runner.api import login, operations
+from app_runner.api import gate, login, operations
 from app_runner.api.arguments import PARSER
 from app_runner.api.converters import sign_task_ids
 
@@ -47,19 +47,27 @@ class SecurityBlueprint(Blueprint):
         fresh: bool = False,
         optional: bool = False,
         refresh_token: bool = False,
+        scopes: Collection[str] = (),
     ) -> Decorator:
-        """Let a view (function or class) ask for a token; it is documented too."""
+        """Let a view (function or class) ask for a token; it is documented too.
+
+        Scopes that are needed stand in ``scopes``, or in the scheme as in OpenAPI:
+        ``{"jwt": ["lab"]}``.
+        """
         scheme = (
             {security_scheme: []} if isinstance(security_scheme, str) else security_scheme
         )
+        needed = {*scopes, *(scope for found in scheme.values() for scope in found)}
         check = login.require_jwt(
-            optional=optional, fresh=fresh, refresh_token=refresh_token
+            optional=optional, fresh=fresh, refresh_token=refresh_token, scopes=needed
         )
 
         def decorate(view: View) -> View:
             checked: Any = check(view)
             checked._apidoc = deepcopy(getattr(view, "_apidoc", {}))
-            checked._apidoc["security"] = [scheme, {}] if optional else [scheme]
+            checked._apidoc["security"] = scheme
+            checked._apidoc["login_is_optional"] = optional and not needed
+            checked._apidoc["scopes"] = sorted(needed)
             return cast(View, checked)
 
         return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
@@ -154,12 +162,17 @@ class SecurityBlueprint(Blueprint):
         return doc
 
     @staticmethod
-    def _prepare_errors_doc(doc: Any, doc_info: Any, **_kwargs: Any) -> Any:
+    def _prepare_errors_doc(
+        doc: Any, doc_info: Any, *, app: Any, method: str, **_kwargs: Any
+    ) -> Any:
         operations.document_errors(doc, doc_info)
+        if gate.refuses(app, method):
+            operations.document_gate(doc, doc_info)
         return doc
 
     @staticmethod
-    def _prepare_security_doc(doc: Any, doc_info: Any, **_kwargs: Any) -> Any:
-        if "security" in doc_info:
-            doc["security"] = doc_info["security"]
+    def _prepare_security_doc(
+        doc: Any, doc_info: Any, *, app: Any, method: str, **_kwargs: Any
+    ) -> Any:
+        operations.document_logins(doc, doc_info, gate.needs_login(app, method))
         return doc

@@ -25,6 +25,8 @@ from app_runner.errors import (
 from app_runner.tasks import publication
 
 LOG = logging.getLogger(__name__)
+#: What a 401 asks for (RFC 6750, section 3).
+CHALLENGE = 'Bearer realm="app-runner"'
 
 
 def error_body(
@@ -60,6 +62,8 @@ def on_http_error(error: HTTPException) -> Any:
     for name, value in error.get_headers(request.environ):
         if name in keep:
             response.headers[name] = value
+    if error.code == HTTPStatus.UNAUTHORIZED:
+        response.headers.setdefault("WWW-Authenticate", CHALLENGE)
     for name, value in (data.get("headers") or {}).items():
         response.headers[name] = value
     return response

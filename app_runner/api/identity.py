@@ -6,33 +6,18 @@ everybody who brings no token is the person at the machine, who may do everythin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NoReturn, Protocol
 
-from flask import Flask, abort, g, has_request_context, request
-from flask_jwt_extended import get_jwt, get_jwt_identity, verify_jwt_in_request
+from flask import Flask, abort, has_request_context, request
 from sqlalchemy import Select
 
+from app_runner.api.credentials import Caller, of_request
 from app_runner.babel import gettext as _
 from app_runner.db.models import ProcessingTask
 from app_runner.state import OWNER, current_runner, state_of
 
-#: The scope that makes an admin of who has it.
-ADMIN = "admin"
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Somebody who calls: a user with scopes, or nobody known."""
-
-    user: str | None = None
-    scopes: frozenset[str] = frozenset()
-
-    @property
-    def is_admin(self) -> bool:
-        """Tell whether the caller may do everything, with everybody's tasks."""
-        return ADMIN in self.scopes
+KNOWN = "app_runner.caller"
 
 
 class Owned(Protocol):
@@ -43,16 +28,11 @@ class Owned(Protocol):
         """Give the user it belongs to."""
 
 
-#: Without a token: on a laptop the person there, elsewhere somebody unknown.
-PERSON_HERE = Caller(scopes=frozenset({ADMIN}))
-NOBODY = Caller()
-
-
 def current_caller() -> Caller:
-    """Give who calls; 401 for a token that is not good."""
-    known: Caller | None = g.get("caller")
+    """Give who calls; raises `BadToken` (401) for a token that is not good."""
+    known: Caller | None = request.environ.get(KNOWN)
     if known is None:
-        known = g.caller = _authenticate()
+        known = request.environ[KNOWN] = of_request(request)
     return known
 
 
@@ -62,17 +42,31 @@ def current_user() -> str | None:
 
 
 def require_owner(row: Owned) -> None:
-    """Refuse (401, 403) unless the row belongs to the caller, or the caller is an admin."""
+    """Refuse (401, 403) unless the row is the caller's, or the caller is an admin."""
     caller = current_caller()
     if not may_change(caller, row.owner):
         refuse(caller)
 
 
 def may_change(caller: Caller, owner: str | None) -> bool:
-    """Tell whether ``caller`` may change what belongs to ``owner``."""
+    """Tell whether ``caller`` may change what belongs to ``owner``.
+
+    Where nobody need log in, what belongs to nobody may be changed by who knows its URL,
+    which cannot be guessed.
+    """
     if caller.is_admin:
         return True
-    return owner is not None and owner == caller.user
+    if owner is None:
+        return not current_runner.settings["LOGIN_REQUIRED"]
+    return owner == caller.user
+
+
+def require_user() -> Caller:
+    """Give who calls; 401 for somebody unknown."""
+    caller = current_caller()
+    if caller.user is None and not caller.is_admin:
+        refuse(caller)
+    return caller
 
 
 def visible_to_user(query: Select[Any], owner: Any = ProcessingTask.owner) -> Select[Any]:
@@ -80,12 +74,8 @@ def visible_to_user(query: Select[Any], owner: Any = ProcessingTask.owner) -> Se
 
     ``owner`` is the column with the owner, unless that of tasks.
     """
-    caller = current_caller()
-    if caller.is_admin:
-        return query
-    if caller.user is None:
-        refuse(caller)
-    return query.where(owner == caller.user)
+    caller = require_user()
+    return query if caller.is_admin else query.where(owner == caller.user)
 
 
 def refuse(caller: Caller) -> NoReturn:
@@ -95,15 +85,11 @@ def refuse(caller: Caller) -> NoReturn:
     abort(HTTPStatus.FORBIDDEN, _("This belongs to somebody else."))
 
 
-def _authenticate() -> Caller:
-    if request.environ.get("HTTP_AUTHORIZATION", "")[:6].lower() == "bearer":
-        verify_jwt_in_request()
-        scopes = str(get_jwt().get("scope", "")).split()
-        return Caller(str(get_jwt_identity()), frozenset(scopes))
-    local = current_runner.settings["EXPOSURE"] == "local"
-    return PERSON_HERE if local else NOBODY
-
-
 def init_app(app: Flask) -> None:
     """Let new tasks belong to who submits them."""
-    state_of(app).acting_user = current_user
+    state = state_of(app)
+    state.acting_user, state.client_address = current_user, _address
+
+
+def _address() -> str:
+    return (request.remote_addr or "") if has_request_context() else ""

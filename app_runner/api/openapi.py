@@ -41,11 +41,7 @@ API_SETTINGS = {
     "OPENAPI_VERSION": "3.0.3",
     "OPENAPI_JSON_PATH": None,
     "API_SPEC_OPTIONS": {
-        "components": {
-            "securitySchemes": {
-                "jwt": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-            }
-        },
+        "components": {"securitySchemes": operations.SECURITY_SCHEMES},
     },
 }
 SECTIONS = ("schemas", "responses", "parameters", "headers", "examples")

@@ -13,6 +13,7 @@ from apispec import APISpec
 from flask_smorest.utils import resolve_schema_instance
 
 from app_runner.api.arguments import FORM_TYPES
+from app_runner.api.credentials import COOKIE
 
 Documented = dict[str, Any]
 URLENCODED, MULTIPART = FORM_TYPES
@@ -26,6 +27,11 @@ ERROR_HEADERS = {
         "integer",
     ),
     "UNAUTHORIZED": ("WWW-Authenticate", "What the token must be.", "string"),
+    "TOO_MANY_REQUESTS": (
+        "Retry-After",
+        "Seconds after which to try again.",
+        "integer",
+    ),
 }
 #: Headers of a file's bytes.
 FILE_HEADERS = (
@@ -67,6 +73,53 @@ def document_errors(doc: Documented, doc_info: Documented) -> None:
     doc["responses"] = responses
 
 
+#: Ways to prove who calls, as the document names them.
+SECURITY_SCHEMES: Documented = {
+    "jwt": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A signed token (JWT), or one made by `flask token create`.",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "A token made by `flask token create`.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "The cookie of a login in a browser; only from our own pages.",
+    },
+}
+
+
+def document_logins(doc: Documented, doc_info: Documented, needed: bool) -> None:
+    """Say which proofs are taken; one is ``needed`` whatever the view says."""
+    scheme = doc_info.get("security")
+    if scheme is None and not needed:
+        return
+    others: list[Documented] = [{name: []} for name in SECURITY_SCHEMES if name not in (scheme or {})]
+    optional = doc_info.get("login_is_optional", True) and not needed
+    doc["security"] = [
+        *([scheme] if scheme else []),
+        *others,
+        *([{}] if optional else []),
+    ]
+
+
+def document_gate(doc: Documented, doc_info: Documented) -> None:
+    """Name what the gate answers: no login, somebody else's, too many."""
+    for status in (
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    ):
+        doc["responses"].setdefault(str(int(status)), status.name)
+
+
 def _shapes(manual: Documented) -> Documented:
     """Give the error responses that the texts of the author will be merged into."""
     return {
@@ -83,6 +136,8 @@ def _possible_errors(doc: Documented, doc_info: Documented) -> list[HTTPStatus]:
     errors = [HTTPStatus.SERVICE_UNAVAILABLE]
     if "security" in doc_info:
         errors.append(HTTPStatus.UNAUTHORIZED)
+    if doc_info.get("scopes"):
+        errors.append(HTTPStatus.FORBIDDEN)
     if "<" in doc_info.get("rule", ""):
         errors.append(HTTPStatus.NOT_FOUND)
     if "requestBody" in doc:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, url_for
 
+from app_runner.api.identity import current_caller
 from app_runner.api.plugins import describe
 from app_runner.plugins.base import PluginBase
 from app_runner.state import current_runner, state_of
-from app_runner.ui import api_pages, console, debug, forms
-from app_runner.ui.policy import own_page_policy, plugin_page_policy
+from app_runner.ui import api_pages, console, debug, forms, login_pages
+from app_runner.ui.headers import PageHeaders
+from app_runner.ui.policy import own_page_policy
 
 
 def init_app(app: Flask) -> None:
     """Prepare templates and headers, and offer the console to the root view."""
     forms.init_app(app)
     state_of(app).caches["console"] = show_console
+    app.register_blueprint(login_pages.BLUEPRINT)
     app.register_blueprint(api_pages.blueprint_of(api_pages.PAGES))
     if app.debug:
         app.register_blueprint(debug.BLUEPRINT)
-    app.after_request(_protect)
+    app.after_request(PageHeaders(state_of(app).settings))
 
 
 def show_console() -> Response:
@@ -28,7 +31,13 @@ def show_console() -> Response:
     registry = current_runner.registry
     plugins = [_shown(plugin) for plugin in registry]
     problems = url_for("problems-api.ProblemsView")
-    page = console.render_console(plugins, len(registry.problems), problems)
+    page = console.render_console(
+        plugins,
+        len(registry.problems),
+        problems,
+        user=current_caller().user,
+        may_log_in=current_runner.settings["EXPOSURE"] != "local",
+    )
     response = current_app.make_response(page)
     response.headers["Content-Security-Policy"] = own_page_policy()
     return response
@@ -41,18 +50,3 @@ def _shown(plugin: PluginBase) -> dict[str, Any]:
     if any(rule.rule == f"/plugins/{plugin.identifier}/ui/" for rule in rules):
         entry["uiHref"] = f"{entry['apiRoot']}ui/"
     return entry
-
-
-def _protect(response: Response) -> Response:
-    headers = response.headers
-    if "X-Content-Type-Options" not in headers:
-        headers["X-Content-Type-Options"] = "nosniff"
-    if headers.get("Content-Type", "").startswith("text/html") and (
-        "Content-Security-Policy" not in headers
-    ):
-        plugin = request.path.startswith("/plugins/")
-        headers["Content-Security-Policy"] = (
-            plugin_page_policy() if plugin else own_page_policy()
-        )
-        headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    return response

@@ -19,6 +19,63 @@ depends_on = None
 
 def upgrade():
     op.create_table(
+        "access_token",
+        sa.Column(
+            "name", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column(
+            "owner", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column("kind", app_runner.db.types.CleanText(20, exact=True), nullable=False),
+        sa.Column("scopes", app_runner.db.types.Json(), nullable=False),
+        sa.Column(
+            "digest", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column("parent_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("expires_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["parent_id"],
+            ["access_token.id"],
+            name=op.f("fk_access_token_parent_id_access_token"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_token")),
+        sa.UniqueConstraint("digest", name=op.f("uq_access_token_digest")),
+    )
+    with op.batch_alter_table("access_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_access_token_owner"), ["owner"])
+        batch_op.create_index(batch_op.f("ix_access_token_parent_id"), ["parent_id"])
+
+    op.create_table(
+        "audit_event",
+        sa.Column("happened_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column(
+            "action", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column(
+            "actor", app_runner.db.types.CleanText(255, exact=False), nullable=True
+        ),
+        sa.Column(
+            "target", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "address", app_runner.db.types.CleanText(64, exact=False), nullable=False
+        ),
+        sa.Column(
+            "request_id", app_runner.db.types.CleanText(64, exact=False), nullable=False
+        ),
+        sa.Column("details", app_runner.db.types.Json(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+    )
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_audit_event_action"), ["action"])
+        batch_op.create_index(batch_op.f("ix_audit_event_happened_at"), ["happened_at"])
+
+    op.create_table(
         "catalogue",
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column(
@@ -430,5 +487,7 @@ def downgrade():
         "plugin_state",
         "data_blob",
         "catalogue",
+        "audit_event",
+        "access_token",
     ):
         op.drop_table(name)

@@ -85,7 +85,10 @@ def test_forwarded_headers_are_not_believed_without_a_proxy(app: Flask) -> None:
 
 def proxied(make_app: AppFactory, count: int) -> Flask:
     app = make_app(
-        REVERSE_PROXY_COUNT=count, EXPOSURE="public", TRUSTED_HOSTS="runner.example.org"
+        REVERSE_PROXY_COUNT=count,
+        EXPOSURE="public",
+        LOGIN_REQUIRED=False,
+        TRUSTED_HOSTS="runner.example.org",
     )
     app.add_url_rule(
         "/root", view_func=lambda: f"{request.url_root} {request.remote_addr}"

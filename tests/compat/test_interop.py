@@ -260,7 +260,7 @@ def test_a_monitor_of_nothing_ends(server: Server, published: Any) -> None:
 
 
 def test_private_addresses_are_guarded(make_app: AppFactory) -> None:
-    app = make_app(EXPOSURE="public")
+    app = make_app(EXPOSURE="public", LOGIN_REQUIRED=False)
     with app.app_context(), serving(answer) as server:
         with pytest.raises(RequestException, match="not"):
             get_plugin_endpoint(server.url(path="/plugin/"))

@@ -90,6 +90,7 @@ def shared_app(
     settings = {
         "PLUGIN_REGISTRY_URL": shared_server.url(),
         "EXPOSURE": "public",
+        "LOGIN_REQUIRED": False,
         "BROKER_URL": "memory://",
     }
     with app_with([], tmp_path_factory.mktemp("instance"), **settings) as app:

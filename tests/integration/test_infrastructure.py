@@ -66,7 +66,9 @@ def test_two_runners_in_one_process_share_nothing(
     runner: Runner, make_runner: RunnerFactory, own_broker: Callable[[], str]
 ) -> None:
     folders = [str(VERSIONS), str(PUBLISHED)]
-    other = make_runner(folders=folders, BROKER_URL=own_broker(), EXPOSURE="public")
+    other = make_runner(
+        folders=folders, BROKER_URL=own_broker(), EXPOSURE="public", LOGIN_REQUIRED=False
+    )
     for one in (runner, other):
         task = one.run("greeting@v0-3-0/process/", inputStr="Ada")
         assert one.content(task["outputs"][0]) == b"Hello Ada"

