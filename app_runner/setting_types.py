@@ -15,18 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting: ``read`` turns text or a native value into the value, or raises."""
-
-    name: str
-    default: Any
-    read: Callable[[Any], Any]
-    help: str
-    secret: bool = False
-
-
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")

@@ -101,7 +101,8 @@ def document_logins(doc: Documented, doc_info: Documented, needed: bool) -> None
     scheme = doc_info.get("security")
     if scheme is None and not needed:
         return
-    others: list[Documented] = [{name: []} for name in SECURITY_SCHEMES if name not in (scheme or {})]
+    known = scheme or {}
+    others: list[Documented] = [{n: []} for n in SECURITY_SCHEMES if n not in known]
     optional = doc_info.get("login_is_optional", True) and not needed
     doc["security"] = [
         *([scheme] if scheme else []),

@@ -11,8 +11,9 @@ from marshmallow import fields, validate
 
 from app_runner.api import task_list, task_log
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.identity import require_owner
 from app_runner.api.schemas import MaBaseSchema
-from app_runner.api.task_commands import COMMANDS, TaskCommandSchema
+from app_runner.api.task_commands import COMMANDS, NEED_WEBHOOK, TaskCommandSchema
 from app_runner.api.task_document import task_document
 from app_runner.tasks import records
 
@@ -126,5 +127,7 @@ class TaskView(MethodView):
     def post(self, command: dict[str, Any], task_id: int) -> Response:
         """Ask something of the task: be told of changes, say."""
         task = records.get(task_id)
+        if command["command"] not in NEED_WEBHOOK:  # to be told is to read
+            require_owner(task)
         answer = COMMANDS[command["command"]](task, command)
         return answer or task_document(task_id).response()
