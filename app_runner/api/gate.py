@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import urlencode
 
 from flask import Flask, Response, abort, redirect, request, url_for
@@ -107,7 +107,8 @@ def _refuse() -> NoReturn:
 
 def _login_page() -> Response:
     wanted = urlencode({"next": request.full_path.rstrip("?")})
-    return redirect(f"{url_for('login.show')}?{wanted}", 303)  # type: ignore[return-value]
+    target = f"{url_for('login.show')}?{wanted}"
+    return cast(Response, redirect(target, HTTPStatus.SEE_OTHER))
 
 
 def init_app(app: Flask) -> None:
