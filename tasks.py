@@ -196,6 +196,35 @@ def bench(c: Context, quick: bool = False, args: str = "") -> None:
     sys.exit(run_bench(quick, args))
 
 
+@task(
+    auto_shortflags=False,
+    help={
+        "short": "Less of everything: two minutes instead of a quarter of an hour.",
+        "soak": "30 minutes of load instead: memory, descriptors, disk.",
+        "seed": "The seed that an earlier run has printed.",
+        "seeds": "Deaths at each crash point (default: 3).",
+        "broker": "URL of the broker to use (default: an embedded one).",
+        "database": "URL of the server for a new database (default: SQLite).",
+        "args": "Further arguments, quoted.",
+    },
+)
+def drill(
+    c: Context,
+    short: bool = False,
+    soak: bool = False,
+    seed: str = "",
+    seeds: int = 0,
+    broker: str = "",
+    database: str = "",
+    args: str = "",
+) -> None:
+    """Kill what a runner consists of, and check that no task suffers."""
+    from app_runner.launch.operations import run_drill
+
+    options = {"seed": seed, "seeds": seeds, "broker": broker, "database": database}
+    sys.exit(run_drill({"short": short, "soak": soak, **options}, args))
+
+
 @task
 def doc(c: Context) -> None:
     """Build the documentation into docs/_build; needs no network."""

@@ -34,6 +34,7 @@ LAYERS = {
     "babel": 0,
     "fetch": 0,
     "ids": 0,
+    "crash_points": 0,
     "data": 0,
     "db": 1,
     "files": 1,
@@ -53,6 +54,7 @@ LAYERS = {
     "testing": 5,
     "launch": 5,
     "bench": 5,
+    "drill": 5,
 }
 #: Parts of one layer that may not import each other: (importer, imported).
 APART = {
@@ -162,7 +164,12 @@ def test_the_domain_knows_no_request() -> None:
 
 
 def test_only_the_fetcher_opens_urls() -> None:
-    own_server = {"launch", "bench", "testing"}  # call nobody but the runner itself
+    own_server = {
+        "launch",
+        "bench",
+        "testing",
+        "drill",
+    }  # call nobody but the runner itself
     wrong = [
         f"{file.relative_to(PROJECT)}: {found[0]}"
         for file in sources()

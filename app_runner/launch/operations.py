@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from app_runner.babel import gettext as _
 from app_runner.launch import brokers, commands
@@ -122,6 +122,15 @@ def run_bench(quick: bool, arguments: str) -> int:
     command = [sys.executable, "-m", "app_runner.bench", *shlex.split(arguments)]
     if quick:
         command.append("--quick")
+    return _reported(lambda: commands.become(tuple(command)))
+
+
+def run_drill(options: Mapping[str, object], arguments: str) -> int:
+    """Become the drill; of ``options`` count those that are set."""
+    command = [sys.executable, "-m", "app_runner.drill", *shlex.split(arguments)]
+    for name, value in options.items():
+        if value:
+            command += [f"--{name}"] if value is True else [f"--{name}", str(value)]
     return _reported(lambda: commands.become(tuple(command)))
 
 

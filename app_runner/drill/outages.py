@@ -1,0 +1,149 @@
+"""Drills in which the broker goes away, stands still, or forgets everything."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from app_runner.launch.ending import send
+
+from .checker import TASK
+from .clients import Accepted
+from .scene import Drill, Pulse, Result, judged, percentile
+
+#: Seconds in which a submit must be answered while the broker is away, at p99.
+ANSWERED = 2.0
+#: Seconds after which work goes on once the broker is back.
+GOES_ON = 15.0
+#: Seconds between two submits while the broker is away.
+SUBMIT_EVERY = 0.25
+EMBEDDED_ONLY = "only the embedded broker is the drill's to kill"
+
+
+def broker_away(drill: Drill) -> Iterator[Result]:
+    """Kill the broker, and start it again some seconds later."""
+    broker = drill.installation.broker
+    for seconds in drill.effort.broker_away:
+        name = f"broker killed for {seconds:.0f} s"
+        if broker is None:
+            yield Result(name, None, EMBEDDED_ONLY)
+            continue
+        drill.installation.keeper.leave(broker)
+        broker.kill()
+        tasks = _submitted_for(drill, seconds)
+        drill.installation.keeper.resume(broker)
+        yield _judged_outage(drill, name, tasks)
+
+
+def broker_frozen(drill: Drill) -> Iterator[Result]:
+    """Stop the broker (SIGSTOP) for some seconds."""
+    name = f"broker stopped for {drill.effort.broker_frozen:.0f} s"
+    broker = drill.installation.broker
+    if broker is None:
+        yield Result(name, None, EMBEDDED_ONLY)
+        return
+    send(signal.SIGSTOP, broker.pid)
+    try:
+        tasks = _submitted_for(drill, drill.effort.broker_frozen)
+    finally:
+        send(signal.SIGCONT, broker.pid)
+    yield _judged_outage(drill, name, tasks)
+
+
+class Outage:
+    """What was submitted while something was away, and when it was back."""
+
+    def __init__(self, tasks: list[Accepted], began: float) -> None:
+        """Take the accepted tasks, and the time (since 1970) when it began."""
+        self.tasks, self.began, self.ended = tasks, began, time.time()
+
+
+def _submitted_for(drill: Drill, seconds: float) -> Outage:
+    """Submit a task now and then; those that are refused (503) are not tried again."""
+    began, pulse = time.time(), Pulse()
+    end = time.monotonic() + seconds
+    jobs = []
+    with ThreadPoolExecutor(8) as pool:
+        while time.monotonic() < end:
+            jobs.append(pool.submit(_submitted_once, drill))
+            pulse.beat(f"{len(jobs)} submits meanwhile")
+            time.sleep(SUBMIT_EVERY)
+        tasks = [task for job in jobs if (task := job.result())]
+    return Outage(tasks, began)
+
+
+def _submitted_once(drill: Drill) -> Accepted | None:
+    try:
+        return drill.clients.submit(patience=0)
+    except TimeoutError:
+        return None
+
+
+def _judged_outage(drill: Drill, name: str, outage: Outage) -> Result:
+    submits = [
+        event
+        for event in drill.log.read("submitted", "no answer")
+        if outage.began <= event["at"] <= outage.ended + ANSWERED
+    ]
+    p99 = percentile([event["seconds"] for event in submits], 0.99)
+    wrong = [] if p99 < ANSWERED else [f"submits take {p99:.1f} s at p99"]
+    wrong += [f"no answer: {e['why']}" for e in submits if e["event"] == "no answer"]
+    after = drill.clients.submit()
+    wrong += drill.settle([*outage.tasks, after], GOES_ON + len(outage.tasks))
+    goes_on = _first_end(drill, outage.ended) - outage.ended
+    if goes_on > GOES_ON:
+        wrong.append(f"work goes on only after {goes_on:.1f} s")
+    wrong += drill.all_succeeded(outage.tasks)
+    detail = (
+        f"{len(outage.tasks)} of {len(submits)} submits accepted meanwhile, "
+        f"p99 {p99:.2f} s; work goes on after {goes_on:.1f} s"
+    )
+    return judged(name, wrong, detail)
+
+
+def _first_end(drill: Drill, since: float) -> float:
+    """Give when the first task ended after ``since``, in seconds since 1970."""
+    moment = datetime.fromtimestamp(since, UTC)
+    query = select(func.min(TASK.c.finished_at)).where(TASK.c.finished_at > moment)
+    with drill.installation.engine.connect() as connection:
+        found = connection.scalar(query)
+    return found.timestamp() if found else since + 2 * GOES_ON
+
+
+def flushed(drill: Drill) -> Iterator[Result]:
+    """Delete everything in the broker while tasks are queued."""
+    installation, count = drill.installation, drill.effort.flushed
+    for worker in installation.workers:
+        installation.keeper.leave(worker)
+        worker.terminate(5)
+    tasks = drill.clients.submit_many([0.0] * count, chains=True)
+    installation.flush_broker()
+    drill.log.add("flushed")
+    for worker in installation.workers:
+        installation.keeper.resume(worker)
+    for worker in installation.workers:
+        installation.wait_ready(worker)
+    begin = time.monotonic()
+    wrong = drill.settle(tasks, 120)
+    wrong += drill.all_succeeded(tasks)
+    detail = f"all ran within {time.monotonic() - begin:.1f} s"
+    yield judged(f"broker emptied with {count} queued", wrong, detail)
+
+
+def visibility(drill: Drill) -> Iterator[Result]:
+    """Run tasks longer than the broker's visibility timeout: no second result counts."""
+    timeout, seconds, count = drill.effort.visibility
+    name = f"visibility timeout {timeout:.0f} s, tasks of {seconds:.0f} s"
+    if not drill.installation.broker_url.startswith("redis"):
+        yield Result(name, None, "only Redis and Valkey have one")
+        return
+    with drill.installation.worker_settings(VISIBILITY_TIMEOUT=str(int(timeout))):
+        tasks = drill.clients.submit_many([seconds] * count)
+        wrong = drill.settle(tasks, 4 * seconds * (1 + count / 4))
+    wrong += drill.all_succeeded(tasks)
+    yield judged(name, wrong, f"{count} tasks, {count} accepted results")
