@@ -21,7 +21,7 @@ from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import cleaning_up as _cleaning_up  # noqa: F401 - declares jobs
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
-from app_runner.tasks import queue, signing, webhook_cli
+from app_runner.tasks import queue, signing, uploads, webhook_cli
 from app_runner.ui import pages
 
 #: In the order in which they are initialised.
@@ -41,6 +41,7 @@ EXTENSIONS = (
     stores,
     queue,
     signing,
+    uploads,
     openapi,  # after converters of ids, which rules need
     hosting,  # our own resources, then the plugins: they may use everything above
     pages,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app_runner.setting_types import Setting, choice, json_pairs, text, url_of
+from app_runner.setting_types import Setting, choice, integer, json_pairs, text, url_of
 
 FILE_SETTINGS: tuple[Setting, ...] = (
     Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
@@ -46,4 +46,23 @@ FILE_SETTINGS: tuple[Setting, ...] = (
         "Encryption that the server is asked for.",
     ),
     Setting("S3_KMS_KEY", "", text, "Key for the encryption `aws:kms`."),
+    Setting(
+        "TASK_FILE_QUOTA",
+        0,
+        integer(0, 2**50),
+        "Bytes that all files of one task may have together. 0: any number.",
+    ),
+    Setting(
+        "USER_FILE_QUOTA",
+        0,
+        integer(0, 2**50),
+        "Bytes that all files and uploads of one user may have together. 0: any number.",
+    ),
+    Setting("UPLOAD_MAX_BYTES", 10 * 2**30, integer(1024, 2**50), "Bytes of one upload."),
+    Setting(
+        "UPLOAD_HOURS",
+        24,
+        integer(1, 10_000),
+        "Hours after which an upload goes that was not read since.",
+    ),
 )

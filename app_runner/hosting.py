@@ -18,6 +18,7 @@ from app_runner.api import (
     specification,
     submits,
     tasks,
+    uploads,
 )
 from app_runner.api import deliveries as _deliveries  # noqa: F401 - a view of tasks
 from app_runner.api.own_files import own_files
@@ -37,6 +38,7 @@ RESOURCES = (
     (plugins.PROBLEMS, "/problems"),
     (tasks.BLUEPRINT, "/tasks"),
     (files.BLUEPRINT, "/files"),
+    (uploads.BLUEPRINT, "/files"),
     (step_views.BLUEPRINT, "/plugins"),
 )
 #: Blueprints that are not part of the document.

@@ -47,11 +47,12 @@ def _converter(app: Flask, kind: str, as_text: bool = False) -> type[SignedIdCon
 
 
 def init_app(app: Flask) -> None:
-    """Register ``signed_task``, ``signed_task_text`` and ``signed_file``."""
+    """Register the converters of tasks, files and uploads: ``signed_task`` and so on."""
     converters = app.url_map.converters
     converters["signed_task"] = _converter(app, "task")
     converters["signed_task_text"] = _converter(app, "task", as_text=True)
     converters["signed_file"] = _converter(app, "file")
+    converters["signed_upload"] = _converter(app, "upload")
 
 
 def sign_task_ids(rule: str) -> str:

@@ -17,7 +17,7 @@ from werkzeug.wsgi import wrap_file
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import link_of
-from app_runner.db.models import TaskFile
+from app_runner.db.models import TaskFile, Upload
 from app_runner.files.contract import CHUNK
 from app_runner.state import current_runner
 from app_runner.tasks.results import open_file
@@ -60,7 +60,7 @@ class FileView(MethodView):
         return file_response(file, download=query["download"])
 
 
-def file_response(file: TaskFile, download: bool = False) -> Response:
+def file_response(file: TaskFile | Upload, download: bool = False) -> Response:
     """Answer with the bytes of ``file``, streamed from its store."""
     store = current_runner.stores[file.storage_provider]
     size = store.size(file.file_storage_data)
@@ -111,7 +111,7 @@ def content_type(mimetype: str | None) -> str:
     return f"{known}; charset=utf-8" if known == "text/plain" else known
 
 
-def disposition(file: TaskFile, download: bool) -> str:
+def disposition(file: TaskFile | Upload, download: bool) -> str:
     """Say the name (RFC 6266), and whether a browser may show the file."""
     base = (file.mimetype or "").partition(";")[0].strip().lower()
     shown = (base in PASSIVE or base.startswith(PASSIVE_PREFIXES)) and base not in ACTIVE

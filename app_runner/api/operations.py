@@ -40,6 +40,22 @@ FILE_HEADERS = (
     ("Accept-Ranges", "Parts can be asked for with Range."),
 )
 
+#: Bodies that are taken as they are: bytes, or a form with one file.
+BINARY: Documented = {"schema": {"type": "string", "format": "binary"}}
+BINARY_BODY: Documented = {"content": {"application/offset+octet-stream": BINARY}}
+UPLOAD_BODY: Documented = {
+    "content": {
+        "*/*": BINARY,
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"file": BINARY["schema"]},
+                "required": ["file"],
+            }
+        },
+    }
+}
+
 
 class ErrorSchema(ma.Schema):
     """The one shape of errors; never used to dump, only to document."""

@@ -12,13 +12,14 @@ from werkzeug.exceptions import HTTPException
 
 from app_runner.api.files import content_type, disposition
 from app_runner.application import base_url
-from app_runner.db.models import TaskFile
+from app_runner.db.models import TaskFile, Upload
 from app_runner.fetch import LocalContent
 from app_runner.fetch.fetcher import Resolver
 from app_runner.state import state_of
 from app_runner.tasks.results import open_file
+from app_runner.tasks.uploads import used
 
-ENDPOINT = "files-api.FileView"
+FILE, UPLOAD = "files-api.FileView", "uploads-api.UploadView"
 
 
 def own_files(app: Flask) -> Resolver:
@@ -35,21 +36,31 @@ def own_files(app: Flask) -> Resolver:
             endpoint, values = adapter.match(parts.path[len(root) :], method="GET")
         except HTTPException:
             return LocalContent(_nothing(), status=404)
-        if endpoint != ENDPOINT:
-            return None
-        tags = parse_qs(parts.query).get("file-id", [""])
-        return _content(app, int(values["file_id"]), tags[0])
+        tag = parse_qs(parts.query).get("file-id", [""])[0]
+        if endpoint == UPLOAD:
+            return _content(app, Upload, int(values["upload_id"]), tag)
+        return (
+            _content(app, TaskFile, int(values["file_id"]), tag)
+            if endpoint == FILE
+            else None
+        )
 
     return resolve
 
 
-def _content(app: Flask, file_id: int, tag: str) -> LocalContent | None:
+def _content(
+    app: Flask, kind: type[TaskFile | Upload], file_id: int, tag: str
+) -> LocalContent | None:
     with app.app_context():
-        file = TaskFile.get_by_id(file_id)
+        file = kind.get_by_id(file_id)
         if file is None or not hmac.compare_digest(
             file.security_tag.encode(), tag.encode()
         ):
             return LocalContent(_nothing(), status=404)
+        if isinstance(file, Upload):
+            if not file.is_complete:
+                return LocalContent(_nothing(), status=409)
+            used(file)
         store = state_of(app).stores[file.storage_provider]
         if not store.holds_bytes:
             return None  # a link: where it leads to is checked like any other URL
@@ -63,5 +74,4 @@ def _content(app: Flask, file_id: int, tag: str) -> LocalContent | None:
 
 
 def _nothing() -> BinaryIO:
-
     return io.BytesIO()

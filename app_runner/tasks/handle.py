@@ -212,6 +212,7 @@ class Task:
                 file_type,
                 file.content_type or content_type,
                 attempt=self._attempt.number,
+                unsaved=sum(each["size"] or 0 for each in self.files),
             )
             self.files.append(columns)
 

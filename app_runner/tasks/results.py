@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, TaskFile
+from app_runner.db.models import ProcessingTask, TaskFile, Upload
 from app_runner.db.models.files import SCRATCH
 from app_runner.db.types import now
 from app_runner.errors import StoreError
 from app_runner.files.contract import FileStore
 from app_runner.state import current_runner
-from app_runner.tasks import records
+from app_runner.tasks import quotas, records
 
 LOG = logging.getLogger(__name__)
 
@@ -37,16 +37,19 @@ def write(
     mimetype: str | None,
     store: str | None = None,
     attempt: int | None = None,
+    unsaved: int = 0,
 ) -> dict[str, Any]:
     """Store ``content`` and give the columns of the row that will name it.
 
-    ``name`` is only a label; the key in the store is made from task and attempt. Raises
-    `StoreError` when the store cannot take it, ``TypeError`` for what cannot be saved.
+    ``name`` is only a label; the key in the store is made from task and attempt.
+    ``unsaved`` are the bytes of files of the task that have no row yet. Raises
+    `StoreError` when the store cannot take it, `QuotaExceeded` when task or user have no
+    room left, ``TypeError`` for what cannot be saved.
     """
     target = current_runner.stores[store] if store else _store_of(task_id)
     key = f"{task_id}/{attempt or 0}/{secrets.token_hex(16)}"
     with as_binary(content) as source:
-        key, size = target.keep(key, source)
+        key, size = target.keep(key, quotas.for_task(task_id, source, unsaved))
     return {
         "storage_provider": target.name,
         "file_storage_data": key,
@@ -96,7 +99,7 @@ def save_scratch(
     return save_file(task_id, content, name, SCRATCH, mimetype)
 
 
-def open_file(file: TaskFile) -> BinaryIO:
+def open_file(file: TaskFile | Upload) -> BinaryIO:
     """Open the bytes of a file; raises `FileMissing`, `StoreError`, `UnknownStore`."""
     return current_runner.stores[file.storage_provider].open(file.file_storage_data)
 

@@ -469,11 +469,67 @@ def upgrade():
         batch_op.create_index(
             batch_op.f("ix_webhook_delivery_task_id"), ["task_id"], unique=False
         )
+    op.create_table(
+        "upload",
+        sa.Column(
+            "security_tag", app_runner.db.types.CleanText(64, exact=True), nullable=False
+        ),
+        sa.Column("owner", app_runner.db.types.CleanText(255, exact=True), nullable=True),
+        sa.Column(
+            "file_name", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "mimetype", app_runner.db.types.CleanText(255, exact=False), nullable=True
+        ),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "storage_provider",
+            app_runner.db.types.CleanText(64, exact=True),
+            nullable=False,
+        ),
+        sa.Column(
+            "file_storage_data",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("expires_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("upload", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_upload_expires_at"), ["expires_at"])
+        batch_op.create_index(batch_op.f("ix_upload_owner"), ["owner"])
+
+    op.create_table(
+        "upload_part",
+        sa.Column("upload_id", sa.Integer(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "file_storage_data",
+            app_runner.db.types.CleanText(None, exact=False),
+            nullable=False,
+        ),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["upload_id"],
+            ["upload.id"],
+            name=op.f("fk_upload_part_upload_id_upload"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload_part")),
+        sa.UniqueConstraint("upload_id", "start", name=op.f("uq_upload_part_upload_id")),
+        sqlite_autoincrement=True,
+    )
 
 
 def downgrade():
     # Each takes its indexes along; those of foreign keys cannot go first on MariaDB.
     for name in (
+        "upload_part",
+        "upload",
         "webhook_delivery",
         "task_subscription",
         "task_step",

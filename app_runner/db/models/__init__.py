@@ -14,6 +14,7 @@ from app_runner.db.models.tasks import (
     TaskLink,
     TaskUpdateSubscription,
 )
+from app_runner.db.models.uploads import Upload, UploadPart
 from app_runner.db.models.webhooks import WebhookDelivery
 
 for _class in (ProcessingTask, PluginState):
@@ -33,6 +34,8 @@ __all__ = [
     "TaskLink",
     "TaskLogChunk",
     "TaskUpdateSubscription",
+    "Upload",
+    "UploadPart",
     "VirtualPlugin",
     "WebhookDelivery",
 ]
