@@ -62,8 +62,8 @@ class AppHost:
         """
         with recorder.bound(tasks, self._state.celery):
             if blueprint is not None:
-                submits.watch(blueprint, plugin)
                 self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
+                submits.watch(self._state.app, blueprint, plugin)
 
     def is_task(self, value: object) -> bool:
         """Tell whether a value of a module is a recorded task."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from flask import Blueprint, request
+from flask import Blueprint, Flask, request
 from marshmallow import Schema
 
 from app_runner import submission
@@ -24,8 +24,11 @@ from app_runner.tasks.sealing import seal
 MOST_KEPT = 1_000_000
 
 
-def watch(blueprint: Blueprint, plugin: PluginBase) -> None:
-    """Let tasks that start at ``blueprint`` know plugin, version, commit, entry point."""
+def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
+    """Let tasks that start at ``blueprint`` know plugin, version, commit, entry point.
+
+    The blueprint itself is left alone: it may be served by several apps.
+    """
     identifier = plugin.identifier
 
     @cache
@@ -44,7 +47,7 @@ def watch(blueprint: Blueprint, plugin: PluginBase) -> None:
                 begun.sent = lambda: _sent(origin().get("secrets", ()))
             submission.begin(begun)
 
-    blueprint.before_request(begin)
+    app.before_request_funcs.setdefault(blueprint.name, []).append(begin)
 
 
 def _sent(secret_names: Collection[str]) -> dict[str, Any] | None:

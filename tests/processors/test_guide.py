@@ -47,7 +47,7 @@ def guide(
 
 
 def test_every_block_is_run() -> None:
-    assert len(SOURCES) == 5
+    assert len(SOURCES) == 7
 
 
 def test_the_calendar_is_drawn(guide: Callable[[int], Guide]) -> None:
@@ -75,8 +75,16 @@ def test_a_word_is_repeated(guide: Callable[[int], Guide]) -> None:
     assert guide(2).ended(word="a", howOften=3)["log"] == "a a a"
 
 
+def test_it_counts_down(guide: Callable[[int], Guide]) -> None:
+    assert guide(3).ended(start=3)["log"] == "the rocket is safe\nlift-off"
+
+
+def test_a_simulation_ends_within_its_limits(guide: Callable[[int], Guide]) -> None:
+    assert guide(4).ended(rounds=3)["log"] == "all rounds"
+
+
 def test_a_number_is_guessed(guide: Callable[[int], Guide]) -> None:
-    site = guide(3)
+    site = guide(5)
     url = site.submit(site.at("process/"))
     for it_is in ("larger", "smaller", "right"):
         site.work()
@@ -88,7 +96,7 @@ def test_a_number_is_guessed(guide: Callable[[int], Guide]) -> None:
 
 
 def test_lines_are_shown(guide: Callable[[int], Guide]) -> None:
-    site = guide(4)
+    site = guide(6)
     query = {"data": "data:text/plain,a<%0Ab%0Ac", "count": "2"}
     page = site.client.get(site.at("ui/"), query_string=query)
     assert "<pre>a&lt;\nb\n</pre>" in page.text
