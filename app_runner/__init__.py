@@ -9,7 +9,15 @@ from typing import Any
 from flask import Flask
 
 from app_runner import application, babel, compat, dispatch, hosting, hot, logs
-from app_runner.api import documents, gate, identity, login, openapi, task_document
+from app_runner.api import (
+    documents,
+    gate,
+    identity,
+    login,
+    openapi,
+    task_document,
+    task_events,
+)
 from app_runner.api import errors as api_errors
 from app_runner.authors import cli as authors_cli
 from app_runner.config import load_settings
@@ -20,8 +28,8 @@ from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import cleaning_up as _cleaning_up  # noqa: F401 - declares jobs
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
+from app_runner.tasks import news, queue, signing, uploads, watching, webhook_cli
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
-from app_runner.tasks import queue, signing, uploads, webhook_cli
 from app_runner.ui import pages
 
 #: In the order in which they are initialised.
@@ -40,6 +48,9 @@ EXTENSIONS = (
     task_document,
     stores,
     queue,
+    news,
+    watching,
+    task_events,
     signing,
     uploads,
     openapi,  # after converters of ids, which rules need

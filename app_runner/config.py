@@ -142,6 +142,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Seconds after which a job that gives no sign of life is lost; ten times as long "
         "with pools other than prefork.",
     ),
+    Setting(
+        "EVENT_STREAMS",
+        120,
+        integer(0, 10_000),
+        "Event streams and waiting requests that one server process holds open.",
+    ),
     Setting("PERIODIC_SCHEDULER", False, boolean, "Run the scheduler inside the worker."),
     Setting("DEFAULT_LOG_LEVEL", "INFO", choice(*LEVELS), "Level of the log."),
     Setting("LOG_FORMAT", "text", choice("text", "json"), "Format of log lines."),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask.views import MethodView
 from marshmallow import fields, validate
 
-from app_runner.api import task_list, task_log
+from app_runner.api import task_events, task_list, task_log
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.identity import require_owner
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_commands import COMMANDS, NEED_WEBHOOK, TaskCommandSchema
 from app_runner.api.task_document import task_document
+from app_runner.api.task_events import WaitSchema, wait_for_change
 from app_runner.tasks import records
 
 BLUEPRINT = SecurityBlueprint(
@@ -107,6 +108,7 @@ class TaskSchema(MaBaseSchema):
 
 task_list.serve(BLUEPRINT)
 task_log.serve(BLUEPRINT)
+task_events.serve(BLUEPRINT)
 
 
 @BLUEPRINT.route("/<signed_task:task_id>/")
@@ -114,10 +116,19 @@ class TaskView(MethodView):
     """One task."""
 
     @BLUEPRINT.response(HTTPStatus.OK, TaskSchema())
-    @BLUEPRINT.doc(responses={"404": {"description": "There is no such task."}})
+    @BLUEPRINT.doc(
+        responses={"404": {"description": "There is no such task."}},
+        parameters=[{"in": "query", "schema": WaitSchema()}],
+    )
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, task_id: int) -> Response:
-        """Give the task with its status, log, steps, progress and result files."""
+        """Give the task with its status, log, steps, progress and result files.
+
+        With ``wait``, the answer comes when the task has changed since the request (since
+        the document that ``If-None-Match`` names), or when the time is over.
+        """
+        if "wait" in request.environ["QUERY_STRING"]:
+            wait_for_change(task_id)
         return task_document(task_id).response()
 
     @BLUEPRINT.arguments(TaskCommandSchema(), location="json")

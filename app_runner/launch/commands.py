@@ -80,8 +80,9 @@ def server(
 ) -> tuple[str, ...]:
     """Give the command line of gunicorn; ``address`` is host:port or fd://number.
 
-    Threads, because each event stream and long poll holds one.
+    Each event stream and each request that waits holds a thread besides ``threads``.
     """
+    threads += settings["EVENT_STREAMS"]
     command = [sys.executable, "-m", "gunicorn", "app_runner.wsgi:app", "--bind", address]
     command += ["--worker-class", "gthread", "--workers", str(workers)]
     command += ["--threads", str(threads), "--graceful-timeout", str(SERVER_GRACE)]

@@ -66,7 +66,8 @@ def test_the_server_has_threads_and_no_files_in_the_home_folder(
     command = commands.server("fd://7", settings, workers=3, threads=5)
     assert _value(command, "--bind") == "fd://7"
     assert _value(command, "--workers") == "3"
-    assert _value(command, "--threads") == "5"
+    streams = settings["EVENT_STREAMS"]
+    assert _value(command, "--threads") == str(5 + streams)
     assert "--no-control-socket" in command
 
 

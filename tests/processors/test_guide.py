@@ -68,7 +68,9 @@ def test_a_column_is_added_up(guide: Callable[[int], Guide]) -> None:
     assert task["log"] == "3.5 in t.csv"
     assert json.loads(site.content(task, "sum.json")) == {"column": "x", "sum": 3.5}
     assert site.ended(column="x", table="data:text/csv,ID%0D%0Aa")["log"].startswith("0 ")
-    assert site.ended(column="x")["log"] == "Give one file: its URL, or a file of your own."
+    assert (
+        site.ended(column="x")["log"] == "Give one file: its URL, or a file of your own."
+    )
 
 
 def test_a_word_is_repeated(guide: Callable[[int], Guide]) -> None:

@@ -1,0 +1,164 @@
+"""Events of tasks and requests that wait, over HTTP from a server process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.integration.conftest import running
+from tests.integration.live import Event, Server, serving, stream
+from tests.integration.talkers import talkers
+from tests.polling import wait_for
+
+pytestmark = pytest.mark.integration
+TALK = "talker@1-0-0/process/"
+STREAMS = 6
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, own_broker: Callable[[], str]
+) -> Iterator[Server]:
+    folder = talkers(tmp_path_factory.mktemp("talkers"))
+    place = tmp_path_factory.mktemp("site")
+    settings: dict[str, Any] = {"BROKER_URL": own_broker(), "EVENT_STREAMS": STREAMS}
+    with (
+        running(place, [str(folder)], pool="prefork", **settings) as runner,
+        serving(runner.app, place) as found,
+    ):
+        yield found
+
+
+def lines(events: list[Event]) -> list[str]:
+    return [line for e in events if e.name == "log" for line in e.data["lines"]]
+
+
+def until(events: Iterator[Event], is_last: Callable[[Event], bool]) -> list[Event]:
+    found = []
+    for event in events:
+        found.append(event)
+        if is_last(event):
+            return found
+    raise AssertionError(f"the stream ended: {found}")
+
+
+def says(text: str) -> Callable[[Event], bool]:
+    return lambda event: event.name == "log" and text in event.data["lines"]
+
+
+def test_all_that_happens_comes_once_also_after_a_restart(
+    server: Server, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    url = server.submit(TALK, words="hello", waitFor=str(go_on))
+    with stream(url) as events:
+        before = until(events, says("from a thread"))
+        if not [event for event in before if event.name == "progress"]:
+            before += until(events, lambda event: event.name == "progress")
+    server.kill()
+    go_on.touch()
+    server.start()
+    with stream(url, before[-1].id) as events:
+        after = list(events)
+    assert after[-1].name == "result"
+    assert after[-1].data["status"] == "SUCCESS"
+    assert [event.name for event in after].count("result") == 1
+    every = before + after
+    log = requests.get(f"{url}log", timeout=30).json()["lines"]
+    assert lines(every) == log
+    assert len({event.id for event in every if event.name == "log"}) == len(
+        [event for event in every if event.name == "log"]
+    )
+    states = [event.data["state"] for event in every if event.name == "status"]
+    assert states[-1] == "succeeded"
+    assert "running" in states
+    assert {"value": 1.0, "target": 4.0, "start": 0.0, "unit": "words"} in [
+        event.data for event in every if event.name == "progress"
+    ]
+    headers = {"Last-Event-ID": after[-1].id}
+    again = requests.get(f"{url}events", headers=headers, timeout=30)
+    assert (again.status_code, again.content) == (204, b"")
+
+
+def test_a_stream_of_a_finished_task_tells_all_and_ends(server: Server) -> None:
+    url = server.submit(TALK, words="quick")
+    with stream(url) as events:
+        list(events)
+    with stream(url) as events:
+        names = [event.name for event in events]
+    assert names[-2:] == ["status", "result"]
+    assert "log" in names
+
+
+def test_a_server_that_ends_ends_its_streams(server: Server, tmp_path: Path) -> None:
+    url = server.submit(TALK, words="restart", waitFor=str(tmp_path / "go on"))
+    with stream(url) as events:
+        until(events, says("printed restart"))
+        assert server.process.stop() == 0
+        assert [event for event in events if event.name == "result"] == []
+    server.start()
+    (tmp_path / "go on").touch()
+    with stream(url) as events:
+        assert list(events)[-1].data["status"] == "SUCCESS"
+
+
+def test_streams_are_limited_and_leave_other_requests_alone(
+    server: Server, tmp_path: Path
+) -> None:
+    url = server.submit(TALK, words="many", waitFor=str(tmp_path / "go on"))
+    with ExitStack() as stack:
+        opened = [stack.enter_context(stream(url)) for _ in range(STREAMS)]
+        for events in opened:
+            next(events)
+        refused = requests.get(f"{url}events", timeout=30)
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert "?wait=" in refused.json()["message"]
+        assert requests.get(url, params={"wait": 30}, timeout=5).status_code == 200
+        (tmp_path / "go on").touch()
+        assert {list(events)[-1].name for events in opened} == {"result"}
+    wait_for(lambda: requests.get(f"{url}events", timeout=30).status_code == 200)
+
+
+def test_a_request_that_waits_is_answered_at_the_change(
+    server: Server, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go on"
+    url = server.submit(TALK, words="wait", waitFor=str(go_on))
+    with stream(url) as events:
+        until(events, lambda event: event.name == "progress")
+    now = requests.get(url, timeout=30)
+    tag = {"If-None-Match": now.headers["ETag"]}
+    same = requests.get(url, params={"wait": 0.2}, headers=tag, timeout=30)
+    assert same.status_code == 304
+    go_on.touch()
+    changed = requests.get(url, params={"wait": 30}, headers=tag, timeout=30)
+    assert changed.status_code == 200
+    old = requests.get(url, params={"wait": 30}, headers=tag, timeout=30)
+    assert old.status_code == 200
+    final = wait_for(lambda: _final(url))
+    began = time.monotonic()
+    assert requests.get(url, params={"wait": 30}, timeout=30).json() == final
+    assert time.monotonic() - began < 30
+
+
+def _final(url: str) -> Any:
+    document = requests.get(url, params={"wait": 10}, timeout=30).json()
+    return document if document["status"] != "PENDING" else None
+
+
+def test_wrong_waits_and_unknown_tasks(server: Server) -> None:
+    url = server.submit(TALK, words="x")
+    for wait in ("x", "-1", "nan"):
+        assert requests.get(url, params={"wait": wait}, timeout=30).status_code == 422
+    gone = f"{server.root}/tasks/1-aaaaaaaaaaaaaaaaaaaaaaaaaa/events"
+    assert requests.get(gone, timeout=30).status_code == 404
+    for odd in ("x", "9" * 19, "5-99999"):
+        with stream(url, odd) as events:
+            assert list(events)[-1].name == "result"
