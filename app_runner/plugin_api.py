@@ -46,6 +46,7 @@ from app_runner.db.models import (
     VirtualPlugin,
 )
 from app_runner.errors import UserError
+from app_runner.fetch import get_mimetype
 from app_runner.files.contract import FileStore
 from app_runner.plugins.base import PluginBase, plugin_identifier
 from app_runner.plugins.metadata import (
@@ -128,6 +129,7 @@ __all__ = [
     "add_step",
     "current_runner",
     "get_files_from_zip",
+    "get_mimetype",
     "gettext",
     "given_file",
     "load_entities",
