@@ -11,7 +11,7 @@ from invoke.tasks import task
 if TYPE_CHECKING:
     from invoke.context import Context
 
-POOL = "How jobs run side by side: prefork, threads or solo (default: the setting)."
+POOL = "How jobs run side by side: prefork, threads, solo, gevent (default: the setting)."
 CONCURRENCY = "Jobs at the same time (default: the setting)."
 LEVEL = "debug, info, warning, error or critical (default: the setting)."
 
@@ -52,7 +52,8 @@ def start(
         "log-level": LEVEL,
         "periodic-scheduler": "Run the scheduler in this worker (prefork and solo only).",
         "watch": "Restart when Python files of the runner or of plugins change.",
-        "queues": "Queues to take tasks from, separated by commas.",
+        "queues": "Queues to take jobs from, separated by commas (default: all).",
+        "plugins": "Plugins to serve, names or patterns separated by commas.",
     }
 )
 def worker(
@@ -63,6 +64,7 @@ def worker(
     periodic_scheduler: bool = False,
     watch: bool = False,
     queues: str = "",
+    plugins: str = "",
 ) -> None:
     """Run one more worker."""
     from app_runner.launch.commands import WorkerOptions
@@ -74,6 +76,7 @@ def worker(
         log_level or None,
         periodic_scheduler or None,
         queues or None,
+        plugins or None,
     )
     sys.exit(run_worker(options, watch))
 
@@ -129,14 +132,54 @@ def reset_broker(c: Context) -> None:
 @task
 def celery_status(c: Context) -> None:
     """Show the workers that answer."""
-    from app_runner.launch.operations import celery_status
+    from app_runner.launch.operations import celery
 
-    sys.exit(celery_status())
+    sys.exit(celery("status"))
+
+
+@task
+def celery_queues(c: Context) -> None:
+    """Show the queues: how many jobs wait, which workers and plugins they are of."""
+    from app_runner.launch.operations import celery_queues
+
+    sys.exit(celery_queues())
+
+
+@task(help={"what": "active, reserved, scheduled, registered, stats, conf, …"})
+def celery_inspect(c: Context, what: str = "active") -> None:
+    """Ask the workers what they do."""
+    from app_runner.launch.operations import celery
+
+    sys.exit(celery("inspect", *shlex.split(what)))
+
+
+@task
+def celery_monitor(c: Context) -> None:
+    """Watch what the workers tell while it happens (celery-enable-events first)."""
+    from app_runner.launch.operations import celery_monitor
+
+    sys.exit(celery_monitor())
+
+
+@task
+def celery_enable_events(c: Context) -> None:
+    """Let the workers tell what they do."""
+    from app_runner.launch.operations import celery
+
+    sys.exit(celery("control", "enable_events"))
+
+
+@task
+def celery_disable_events(c: Context) -> None:
+    """Let the workers tell nothing any more."""
+    from app_runner.launch.operations import celery
+
+    sys.exit(celery("control", "disable_events"))
 
 
 @task(help={"yes": "Do not ask."})
 def purge_task_queues(c: Context, yes: bool = False) -> None:
-    """Delete all tasks that wait in the queues (asks first)."""
+    """Delete all messages that wait in the queues (asks first)."""
     from app_runner.launch.operations import purge_task_queues
 
     sys.exit(purge_task_queues(yes))

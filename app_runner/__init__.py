@@ -27,6 +27,7 @@ from app_runner.files import registry as stores
 from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import cleaning_up as _cleaning_up  # noqa: F401 - declares jobs
+from app_runner.tasks import cli as tasks_cli
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
 from app_runner.tasks import news, queue, signing, uploads, watching, webhook_cli
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
@@ -60,6 +61,7 @@ EXTENSIONS = (
     db_cli,
     access_cli,
     plugins_cli,
+    tasks_cli,
     webhook_cli,
     authors_cli,
 )

@@ -132,7 +132,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CELERY_WORKER_POOL",
         "prefork",
-        choice("prefork", "threads", "solo"),
+        choice("prefork", "threads", "solo", "gevent"),
         "Worker pool.",
     ),
     Setting(

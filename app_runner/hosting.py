@@ -64,6 +64,7 @@ class AppHost:
             if blueprint is not None:
                 self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
                 submits.watch(self._state.app, blueprint, plugin)
+        self._state.queues.add(plugin.name, plugin.identifier, tasks)
 
     def is_task(self, value: object) -> bool:
         """Tell whether a value of a module is a recorded task."""

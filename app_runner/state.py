@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app_runner.ids import PublicIds
     from app_runner.plugins.registry import PluginRegistry
     from app_runner.tasks.minder import Minder
+    from app_runner.tasks.queues import QueuePlan
     from app_runner.tasks.signing import Signer
 
 EXTENSION = "app_runner"
@@ -43,6 +44,7 @@ class RunnerState:
     fetcher: Fetcher = field(init=False)
     celery: Celery = field(init=False)
     minder: Minder = field(init=False)
+    queues: QueuePlan = field(init=False)
     signer: Signer = field(init=False)
     stores: StoreRegistry = field(init=False)
     api: RunnerApi = field(init=False)

@@ -2,7 +2,41 @@
 
 from __future__ import annotations
 
-from app_runner.setting_types import Setting, integer
+import json
+from typing import Any
+
+from app_runner.setting_types import Setting, host_names, integer
+
+
+def _pairs(value: Any) -> tuple[tuple[str, Any], ...]:
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value
+        return tuple((str(pattern), its) for pattern, its in dict(found).items())
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"it must be a JSON object ({error})") from None
+
+
+def named_queues(value: Any) -> tuple[tuple[str, str], ...]:
+    """Take a mapping, its JSON, or its pairs: patterns of plugins, names of queues."""
+    for pattern, name in (pairs := _pairs(value)):
+        if not isinstance(name, str) or not name or set(name) & set(", "):
+            raise ValueError(f"the queue of {pattern!r} must be a name without commas")
+    return pairs
+
+
+def plugin_patterns(value: Any) -> tuple[str, ...]:
+    """Take a list, or patterns of plugin names or ids separated by commas."""
+    for pattern in (found := host_names(value)):
+        if set(pattern) & set("/\\#%<>"):
+            raise ValueError(f"{pattern!r} fits no plugin")
+    return found
+
+
+def priorities(value: Any) -> tuple[tuple[str, int], ...]:
+    """Take a mapping, its JSON, or its pairs: patterns of plugins, numbers 0 to 9."""
+    read = integer(0, 9)
+    return tuple((pattern, read(number)) for pattern, number in _pairs(value))
+
 
 TASK_SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -23,6 +57,27 @@ TASK_SETTINGS: tuple[Setting, ...] = (
         0,
         integer(0, 2**50),
         "Resident bytes that a job may take with its child processes; 0 is no limit.",
+    ),
+    Setting(
+        "PLUGIN_QUEUES",
+        (),
+        named_queues,
+        "JSON object: pattern of plugin names or ids to the queue that their jobs wait "
+        "in. A plugin without one has a queue of its own.",
+    ),
+    Setting(
+        "PLUGIN_PRIORITIES",
+        (),
+        priorities,
+        "JSON object: pattern of plugin names or ids to a priority, 0 to 9; 5 is normal, "
+        "a higher one is sooner.",
+    ),
+    Setting(
+        "WORKER_PLUGINS",
+        (),
+        plugin_patterns,
+        "Patterns of plugin names or ids whose jobs a worker takes, separated by commas. "
+        "Empty: all.",
     ),
     Setting(
         "CANCEL_GRACE",

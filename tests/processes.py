@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app_runner import setting_types
+from app_runner import setting_types, task_settings
 from app_runner.config import PROJECT, SETTINGS
 from tests.polling import wait_for
 
@@ -19,7 +19,13 @@ SEPARATORS: dict[Callable[[Any], Any], str] = {
     setting_types.paths: ":",
     setting_types.lines: "\n",
     setting_types.host_names: ",",
+    task_settings.plugin_patterns: ",",
 }
+JSON_OBJECTS = (
+    setting_types.json_pairs,
+    task_settings.named_queues,
+    task_settings.priorities,
+)
 
 
 def environment(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -35,7 +41,7 @@ def text_of(row: setting_types.Setting, value: Any) -> str:
     """Write a value as its variable has it; empty for none and for the default."""
     if value is None or value == row.default:
         return ""
-    if row.read is setting_types.json_pairs:
+    if row.read in JSON_OBJECTS:
         return json.dumps(dict(value))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return SEPARATORS[row.read].join(str(part) for part in value)

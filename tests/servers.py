@@ -24,6 +24,7 @@ from tests.polling import wait_for
 from tests.processes import Running
 
 NOT_SET = "is not set"
+PLUGINS_OF_TESTS = ("jobs", "report", "greeting", "quiz", "busy", "other")
 
 
 def named(kind: str) -> str:
@@ -98,8 +99,10 @@ def rabbitmq_settings() -> Iterator[dict[str, str]]:
     yield {"BROKER_URL": url, "CELERY_QUEUE": queue}
     with Connection(url, connect_timeout=5) as connection:
         channel: Any = connection.default_channel
-        channel.queue_delete(queue)  # fine when there is none, as is the next
-        channel.exchange_delete(queue)
+        # All that tests have plugins of; it is fine when there is none.
+        for name in (queue, *(f"{queue}.{plugin}" for plugin in PLUGINS_OF_TESTS)):
+            channel.queue_delete(name)
+            channel.exchange_delete(name)
 
 
 @pytest.fixture(params=["embedded", "redis", "rabbitmq"])

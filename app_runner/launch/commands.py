@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from app_runner.babel import gettext as _
@@ -22,26 +23,34 @@ SERVER_GRACE = 5
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What a worker is told on its command line; None takes the setting."""
+    """What a worker is told on its command line; None takes the setting.
+
+    ``queues`` are those that it takes from, ``plugins`` those that it serves (all).
+    """
 
     pool: str | None = None
     concurrency: int | None = None
     log_level: str | None = None
     periodic_scheduler: bool | None = None
     queues: str | None = None
+    plugins: str | None = None
     name: str = field(default_factory=lambda: f"worker-{os.getpid()}")
 
 
 def worker(options: WorkerOptions, settings: Settings) -> tuple[str, ...]:
     """Give the command line of a worker.
 
-    Raises `LaunchError` for the scheduler in a pool that cannot run it.
+    Raises `LaunchError` for the scheduler in a pool that cannot run it, and for a pool
+    that is not installed.
     """
     pool = options.pool or settings["CELERY_WORKER_POOL"]
+    if pool == "gevent" and find_spec("gevent") is None:
+        raise LaunchError(_("The pool gevent needs the package gevent: pip install it."))
     command = [*CELERY, "worker", "--pool", pool]
     command += ["--concurrency", str(options.concurrency or settings["CONCURRENCY"])]
     command += ["--loglevel", level(options.log_level, settings)]
-    command += ["--queues", options.queues or settings["CELERY_QUEUE"]]
+    if options.queues:
+        command += ["--queues", options.queues]
     # Workers need nothing of each other; greeting the others costs a second at start.
     command += [
         "--hostname",

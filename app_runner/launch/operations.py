@@ -58,12 +58,27 @@ def reset_broker() -> int:
     return _reported(lambda: brokers.reset_broker(surroundings().instance, _tell))
 
 
-def celery_status() -> int:
-    """Become `celery status`."""
+def celery(*arguments: str) -> int:
+    """Become a command of Celery: `celery status`, `celery inspect active`, …"""
 
     def body() -> None:
         commands.joined()
-        commands.become((*commands.CELERY, "status"))
+        commands.become((*commands.CELERY, *arguments))
+
+    return _reported(body)
+
+
+def celery_monitor() -> int:
+    """Become Celery's monitor; where no terminal is, it prints the events."""
+    return celery("events", *([] if sys.stdout.isatty() else ["--dump"]))
+
+
+def celery_queues() -> int:
+    """Become `flask tasks queues`."""
+
+    def body() -> None:
+        commands.joined()
+        commands.become((*commands.FLASK, "tasks", "queues"))
 
     return _reported(body)
 
@@ -72,12 +87,9 @@ def purge_task_queues(certain: bool) -> int:
     """Become `celery purge`, unless the person at the terminal says no."""
 
     def body() -> None:
-        settings = commands.joined().settings
-        queue = settings["CELERY_QUEUE"]
-        question = _("Delete all tasks that wait in the queue %(queue)s?", queue=queue)
-        if certain or _agreed(question):
-            purge = ("purge", "--force", "--queues", queue)
-            commands.become((*commands.CELERY, *purge))
+        commands.joined()
+        if certain or _agreed(_("Delete all messages that wait in the queues?")):
+            commands.become((*commands.CELERY, "purge", "--force"))
         _tell(_("Nothing was deleted."))
 
     return _reported(body)

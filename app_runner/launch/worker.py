@@ -24,6 +24,8 @@ def run_worker(options: commands.WorkerOptions, watch: bool = False) -> int:
     def body() -> None:
         found = commands.joined()
         adopt_exposure(found)
+        if options.plugins:
+            os.environ["WORKER_PLUGINS"] = options.plugins
         settings = found.settings
         command = commands.worker(options, settings)
         if watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from app_runner.application import base_url
 from app_runner.babel import gettext
 from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
-from app_runner.errors import BrokerUnavailable
+from app_runner.errors import BrokerUnavailable, SettingError
 from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
 from app_runner.tasks import (
     capture,
@@ -31,6 +31,7 @@ from app_runner.tasks import (
 )
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
+from app_runner.tasks.queues import REDIS_CLASSES, FairQueues, QueuePlan
 
 #: Seconds; a message must be out (or refused) within twice this time.
 PUBLISH_TIMEOUT = 0.9
@@ -78,6 +79,7 @@ class RunnerCelery(Celery):
     """A Celery that belongs to one app; every message leaves through `send_task`."""
 
     task_cls = JobTask  # type: ignore[assignment]
+    amqp_cls = "app_runner.tasks.queues:FairAMQP"
     flask_app: Flask
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
@@ -113,6 +115,12 @@ class RunnerCelery(Celery):
         return backend
 
     def _send(self, name: str, *args: Any, **options: Any) -> Any:
+        plan = state_of(self.flask_app).queues
+        place = plan.place(name)
+        if not any(options.get(key) for key in ("queue", "exchange", "routing_key")):
+            options["queue"] = place.queue
+        if options.get("priority") is None:
+            options["priority"] = plan.broker_priority(place)
         options["headers"] = {**(options.get("headers") or {}), **self._headers()}
         options["retry"] = False  # celery's own retries would outlast the bound
         try:
@@ -177,6 +185,7 @@ def transport_options(broker: str, bounded: bool) -> dict[str, Any]:
             "visibility_timeout": VISIBILITY_TIMEOUT,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
+            "priority_steps": REDIS_CLASSES,
         }
         if bounded:
             options |= {
@@ -201,6 +210,8 @@ def init_app(app: Flask) -> None:
     celery = RunnerCelery("app_runner", set_as_current=False)
     celery.flask_app = app
     celery.config_from_object(celery_settings(state.settings))
+    state.queues = QueuePlan(state.settings)
+    cast(FairQueues, celery.amqp.queues).plan = state.queues
     for record in CORE_TASKS:
         record.bind(celery)
     state.celery = celery
@@ -225,6 +236,18 @@ def serve_worker(app: Flask) -> Celery:
     minder.watch(app)
     stopping.watch(app)
     return celery
+
+
+def check_pool(pool: str, arguments: Sequence[str]) -> None:
+    """Raise `SettingError` when a worker begins with gevent only now.
+
+    Celery prepares Python for it when it reads ``--pool`` on the command line, before
+    anything else is imported; for a setting it would be too late.
+    """
+    named = any(word.startswith(("--pool", "-P")) for word in arguments)
+    if pool == "gevent" and "worker" in arguments and not named:
+        allowed = "start the worker with --pool gevent, as ./run worker does"
+        raise SettingError("CELERY_WORKER_POOL", "all settings", allowed, pool)
 
 
 def _keep_logging(**_: Any) -> None:

@@ -6,6 +6,7 @@ chains, errbacks, retries and steps behave as on a worker; only waiting is left 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from celery import Celery
@@ -25,17 +26,23 @@ def run_jobs(app: Flask) -> int:
     when there is no end of them.
     """
     celery = state_of(app).celery
-    name = state_of(app).settings["CELERY_QUEUE"]
     with celery.connection_for_read() as connection:
-        queues: Any = celery.amqp.queues
-        queue = queues[name](connection.default_channel)
-        queue.declare()
+        declared: Any = celery.amqp.queues
+        names = state_of(app).queues.names
+        queues = [declared[name](connection.default_channel) for name in names]
+        for queue in queues:
+            queue.declare()
         for number in range(MOST):
-            message = queue.get(no_ack=True)
+            message = next(_waiting(queues), None)
             if message is None:
                 return number
             _run(celery, message)
     raise AssertionError(f"{MOST} jobs ran and there are still more")
+
+
+def _waiting(queues: Iterable[Any]) -> Iterator[Any]:
+    messages = (queue.get(no_ack=True) for queue in queues)
+    return (message for message in messages if message is not None)
 
 
 def _run(celery: Celery, message: Any) -> None:

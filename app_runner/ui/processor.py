@@ -66,6 +66,7 @@ class Plugin(PluginBase):
         soft_time_limit: float | None = None,
         memory_limit: int | str | None = None,
         on_cancel: Callable[[Task], Any] | None = None,
+        priority: int | None = None,
         **task_options: Any,
     ) -> Callable[[Function], Function]:
         """Declare a function that does the work.
@@ -77,11 +78,12 @@ class Plugin(PluginBase):
 
         The limits (seconds; bytes or a text like ``"2 GB"``) win over those of the
         settings, 0 is none. ``on_cancel`` is called in a job of its own when a task that
-        had begun was cancelled. ``task_options`` are Celery's.
+        had begun was cancelled. ``priority`` is 0 to 9, 5 without. ``task_options`` are
+        Celery's.
         """
         limits = Limits(time_limit, soft_time_limit, as_bytes(memory_limit))
         hook = staticmethod(on_cancel) if on_cancel else None  # not to become a method
-        task_options |= {"limits": limits, "on_cancel": hook}
+        task_options |= {"limits": limits, "on_cancel": hook, "queue_priority": priority}
 
         def declare(function: Function) -> Function:
             first = not self.processors

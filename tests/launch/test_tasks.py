@@ -19,7 +19,9 @@ TASKS = {
 def test_the_tasks_are_those_that_are_promised() -> None:
     assert set(TASKS) == {
         *("start", "test", "lint", "demo", "worker", "start-broker", "stop-broker"),
-        *("reset-broker", "celery-status", "purge-task-queues", "start-gunicorn"),
+        *("celery-queues", "celery-inspect", "celery-monitor", "celery-enable-events"),
+        *("celery-disable-events", "reset-broker", "celery-status"),
+        *("purge-task-queues", "start-gunicorn"),
         *("upgrade-db", "bench", "doc", "translate"),
     }
 

@@ -77,12 +77,18 @@ def test_a_word_is_repeated(guide: Callable[[int], Guide]) -> None:
     assert guide(2).ended(word="a", howOften=3)["log"] == "a a a"
 
 
-def test_it_counts_down(guide: Callable[[int], Guide]) -> None:
-    assert guide(3).ended(start=3)["log"] == "the rocket is safe\nlift-off"
+def test_a_count_down_can_be_cancelled(guide: Callable[[int], Guide]) -> None:
+    site = guide(3)
+    task = site.ended(start=3)
+    assert task["log"] == "the rocket is safe\nlift-off"
+    url = site.submit(site.at("process/"))
+    assert site.client.post(url, json={"command": "cancel"}).status_code == 200
+    site.work()
+    assert site.document(url)["log"] == "The task was cancelled."
 
 
-def test_a_simulation_ends_within_its_limits(guide: Callable[[int], Guide]) -> None:
-    assert guide(4).ended(rounds=3)["log"] == "all rounds"
+def test_a_simulation_has_limits(guide: Callable[[int], Guide]) -> None:
+    assert guide(4).ended(rounds=2)["log"] == "all rounds"
 
 
 def test_a_number_is_guessed(guide: Callable[[int], Guide]) -> None:

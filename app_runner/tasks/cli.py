@@ -1,0 +1,57 @@
+"""Commands around tasks: `flask tasks queues`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from celery import Celery
+from flask import Flask
+from flask.cli import AppGroup, with_appcontext
+
+from app_runner.state import current_runner
+from app_runner.tasks.queue import check_broker
+
+tasks_cli = AppGroup("tasks", help="Look after tasks and their queues.")
+#: Seconds in which a worker answers.
+PATIENCE = 1.0
+ROW = "{:<32} {:>7}  {:<32} {}"
+
+
+@tasks_cli.command("queues")
+@with_appcontext
+def show_queues() -> None:
+    """Show the queues: jobs that wait, workers that take from them, their plugins."""
+    plan, celery = current_runner.queues, current_runner.celery
+    check_broker(celery)
+    workers = consumers(celery)
+    click.echo(ROW.format("queue", "waiting", "workers", "plugins"))
+    for name in plan.names:
+        taken_by = ", ".join(sorted(workers.get(name, ()))) or "-"
+        plugins = ", ".join(plan.plugins_of(name)) or "(the runner itself)"
+        click.echo(ROW.format(name, waiting(celery, name), taken_by, plugins))
+
+
+def waiting(celery: Celery, queue: str) -> int:
+    """Give the number of messages that wait in a queue."""
+    with celery.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        try:
+            return int(channel.queue_declare(queue, passive=True).message_count)
+        except connection.channel_errors:  # nobody has needed it yet
+            return 0
+
+
+def consumers(celery: Celery) -> dict[str, list[str]]:
+    """Give the workers that answer, by the queues that they take from."""
+    found: dict[str, list[str]] = {}
+    inspected: Any = celery.control.inspect(timeout=PATIENCE)
+    for worker, queues in (inspected.active_queues() or {}).items():
+        for queue in queues:
+            found.setdefault(queue["name"], []).append(worker)
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """Add the commands."""
+    app.cli.add_command(tasks_cli)
