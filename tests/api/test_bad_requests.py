@@ -91,7 +91,8 @@ def test_wrong_methods_of_tasks_and_files(
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/plugins/none/", "/plugins/%ff/", "/plugins/a%0ab/", "/files/x/"]
+    "path",
+    ["/nothing", "/plugins/none/", "/plugins/%ff/", "/plugins/a%0ab/", "/files/x/"],
 )
 def test_unknown_paths_are_not_found(client: FlaskClient, path: str) -> None:
     assert_error(client.get(path), 404)

@@ -22,7 +22,7 @@ def test_the_tasks_are_those_that_are_promised() -> None:
         *("celery-queues", "celery-inspect", "celery-monitor", "celery-enable-events"),
         *("celery-disable-events", "reset-broker", "celery-status"),
         *("purge-task-queues", "start-gunicorn"),
-        *("upgrade-db", "bench", "doc", "translate"),
+        *("upgrade-db", "bench", "doc", "translate", "drill"),
     }
 
 
