@@ -199,7 +199,7 @@ def test_redoc_searches_and_unfolds(site: str, visit: Visit) -> None:
     page.goto(f"{site}/redoc")
     expect_entry_points(page)
     page.get_by_placeholder("Search...").fill("webhook")
-    hit = page.get_by_role("search").get_by_text("Subscribe a webhook").first
+    hit = page.get_by_role("search").get_by_text("receivers of webhooks").first
     expect(hit).to_be_visible()
     page.get_by_role("button", name="422 Unprocessable Entity").first.click()
     expect(page.get_by_text("Messages by location and field").first).to_be_visible()
