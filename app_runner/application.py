@@ -12,11 +12,10 @@ import secrets
 from collections.abc import Callable
 from inspect import CO_COROUTINE
 from pathlib import Path
-from sys import maxsize
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, has_request_context, request
+from flask import Flask, Request, Response, has_request_context, request
 from flask.json.provider import DefaultJSONProvider
 from flask.sansio.app import App
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -25,6 +24,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import MapAdapter
 
 from app_runner.babel import gettext
+from app_runner.bodies import RunnerRequest
 from app_runner.config import Settings
 from app_runner.errors import SettingError
 from app_runner.ids import PublicIds
@@ -36,6 +36,8 @@ HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 #: What `flask.url_for` hands on when it is called with an endpoint only.
 NO_VALUES = dict.fromkeys(("_anchor", "_method", "_scheme", "_external"))
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+#: Templates that are no markup; all others are escaped, whatever they are called.
+PLAIN_TEMPLATE = re.compile(r".*\.(txt|md|css|js|json|csv|sql|py)(\.(j2|jinja2?))?")
 
 
 class SessionsOnDemand(SecureCookieSessionInterface):
@@ -46,24 +48,6 @@ class SessionsOnDemand(SecureCookieSessionInterface):
         if self.get_cookie_name(app) not in request.environ.get("HTTP_COOKIE", ""):
             return self.session_class()
         return super().open_session(app, request)
-
-
-class RunnerRequest(Request):
-    """A request whose body is bounded by what would be done with it."""
-
-    @property
-    def max_content_length(self) -> int | None:
-        """Give the bytes that a body may have; less for those held in memory whole."""
-        limit = super().max_content_length
-        kind = self.mimetype
-        if kind == "application/x-www-form-urlencoded" or kind.endswith("json"):
-            in_memory: int = current_app.config["MAX_FORM_MEMORY_SIZE"]
-            return min(limit or maxsize, in_memory)
-        return limit
-
-    @max_content_length.setter
-    def max_content_length(self, value: int | None) -> None:
-        self._max_content_length = value
 
 
 class JsonEncodedOnce(DefaultJSONProvider):
@@ -109,6 +93,10 @@ class RunnerFlask(Flask):
         if (known := self._plain_urls.get(key)) is None:
             known = self._plain_urls[key] = super().url_for(endpoint)
         return known
+
+    def select_jinja_autoescape(self, filename: str | None) -> bool:
+        """Escape what templates show; Flask does it only for some endings."""
+        return filename is None or PLAIN_TEMPLATE.fullmatch(filename) is None
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""
@@ -195,6 +183,7 @@ def build(settings: Settings, package_folder: Path) -> RunnerFlask:
     app.config.from_mapping(settings)
     app.config["SECRET_KEY"] = secret = _secret(settings)
     app.config["TRUSTED_HOSTS"] = None  # checked by the class above
+    app.config["MAX_FORM_PARTS"] = settings["MAX_FORM_FIELDS"]
     app.trusted_names = _trusted(settings)
     app.debug = settings["DEBUG"]
     state = app.extensions[EXTENSION] = RunnerState(app, settings)

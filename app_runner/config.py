@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 
@@ -216,6 +219,27 @@ ROWS = {row.name: row for row in SETTINGS}
 ALIASES = {"DEBUG": "FLASK_DEBUG"}
 
 
+#: What is shorter would mask half of all words.
+SHORTEST_SECRET = 6
+
+
+def secrets_in(value: str) -> Iterator[str]:
+    """Give the secrets of one value: all of it, or of a URL its user and password."""
+    if "://" not in value:
+        yield value
+        return
+    for user, password in re.findall(r"://([^:/@\s]*):?([^/@\s]*)@", value):
+        found = password or user  # a token may stand in the place of the user
+        yield from {found, unquote(found)}
+
+
+def pattern_of(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """Give a pattern that finds any of ``secrets``, the longest first."""
+    known = {one for one in secrets if len(one) >= SHORTEST_SECRET}
+    ordered = sorted(known, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+
 @dataclass(frozen=True)
 class Source:
     """Some values and the place they came from, in words."""
@@ -233,6 +257,22 @@ class Settings(dict[str, Any]):
         """Give each row with its value, secrets masked."""
         for row in SETTINGS:
             yield row, "***" if row.secret and self[row.name] else self[row.name]
+
+    def secrets(self) -> Iterator[str]:
+        """Give what must stand in no log and no document: secrets, passwords of URLs."""
+        for row in SETTINGS:
+            value = self[row.name] if row.secret else ()
+            for one in (value,) if isinstance(value, str) else value:
+                yield from secrets_in(one)
+
+    @cached_property
+    def masking(self) -> re.Pattern[str] | None:
+        """Give the pattern of all secrets; None when there are none."""
+        return pattern_of(self.secrets())
+
+    def masked(self, text: str) -> str:
+        """Put ``***`` in the place of each secret in ``text``."""
+        return text if self.masking is None else self.masking.sub("***", text)
 
 
 def load_settings(given: Mapping[str, Any] | None = None) -> Settings:

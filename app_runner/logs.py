@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from app_runner.config import pattern_of
 from app_runner.state import REQUEST_ID, state_of
 
 if TYPE_CHECKING:
@@ -49,7 +50,20 @@ class JsonFormatter(logging.Formatter):
 
 
 class RunnerHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """The one handler that this module puts on the root logger."""
+    """The one handler that this module puts on the root logger; secrets are masked."""
+
+    _secrets: frozenset[str] = frozenset()
+    _masking: re.Pattern[str] | None = None
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on, beside those of other runners in this process."""
+        self._secrets = self._secrets.union(secrets)
+        self._masking = pattern_of(self._secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, without secrets."""
+        line = super().format(record)
+        return line if self._masking is None else self._masking.sub("***", line)
 
 
 def configure(level: str, format_: str) -> None:
@@ -70,6 +84,9 @@ def init_app(app: Flask) -> None:
     """Configure logging and give each request an id (X-Request-ID, taken or made)."""
     settings = state_of(app).settings
     configure(settings["DEFAULT_LOG_LEVEL"], settings["LOG_FORMAT"])
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RunnerHandler):
+            handler.hide([*settings.secrets(), app.config["SECRET_KEY"]])
     numbered: Any = RequestIds(app.wsgi_app)
     app.wsgi_app = numbered  # type: ignore[method-assign]
 

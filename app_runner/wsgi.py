@@ -4,12 +4,12 @@ import gc
 import sys
 
 from app_runner import create_app
-from app_runner.api.start_check import refuse_without_login
+from app_runner.api.start_check import refuse_unsafe_start
 from app_runner.errors import SettingError
 
 try:
     app = create_app()
-    refuse_without_login(app)
+    refuse_unsafe_start(app)
     gc.freeze()  # what lives as long as the process is never garbage
 except SettingError as error:
     print(error, file=sys.stderr)  # noqa: T201 - one line, not a traceback

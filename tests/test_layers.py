@@ -26,6 +26,7 @@ LAYERS = {
     "task_settings": 0,
     "access_settings": 0,
     "application": 0,
+    "bodies": 0,
     "rules": 0,
     "errors": 0,
     "logs": 0,

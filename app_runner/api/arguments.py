@@ -11,6 +11,7 @@ from webargs import core
 from webargs.flaskparser import FlaskParser
 
 from app_runner.babel import gettext as _
+from app_runner.bodies import check_depth
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -40,6 +41,7 @@ class RunnerParser(FlaskParser):
             _refuse_type(req, "application/json")
         try:
             body = req.get_data(cache=True)
+            check_depth(body)
             data = core.parse_json(body)
             if rb"\ud" in body.lower():  # half a surrogate pair is no text (RFC 7493)
                 json.dumps(data, ensure_ascii=False).encode()

@@ -18,6 +18,8 @@ from app_runner.fetch import Fetcher, FetchPolicy
 
 #: Seconds that keys are kept, and after which unknown ones are asked for again.
 KEPT, NOT_AGAIN = 3600.0, 30.0
+#: Seconds that an issuer that does not answer is not asked.
+LEFT_ALONE = 5.0
 LEEWAY = 5.0  # seconds that its clock may differ
 MAX_BYTES, MAX_SECONDS = 2**20, 5.0
 DISCOVERY = ".well-known/openid-configuration"
@@ -31,7 +33,7 @@ class Issuer:
         self.url, self.audience = url, audience
         self._keys_url, self._fetcher = keys_url, fetcher
         self._keys: list[Key] = []
-        self._fetched_at = -KEPT
+        self._fetched_at = self._failed_at = -KEPT
         self._lock = Lock()
 
     def claims(self, token: str, header: Mapping[str, Any]) -> Claims:
@@ -53,14 +55,16 @@ class Issuer:
         return found
 
     def _fetch(self) -> None:
-        self._fetched_at = time.monotonic()  # also when it fails: not at every request
+        if time.monotonic() - self._failed_at < LEFT_ALONE and not self._keys:
+            raise UnavailableError(f"the issuer {self.url} did not answer just now")
+        self._fetched_at = time.monotonic()
         try:
             url = self._keys_url or self._discovered()
             self._keys = keys_of_set(self._json(url), symmetric=False)
         except (RequestException, ValueError, TypeError, KeyError) as error:
             if self._keys:
                 return  # those that were good an hour ago
-            self._fetched_at = -KEPT
+            self._failed_at, self._fetched_at = self._fetched_at, -KEPT
             text = f"the keys of the issuer {self.url} cannot be had: {error}"
             raise UnavailableError(text) from error
 

@@ -1,8 +1,9 @@
-"""A server that others can reach does not start when nobody could log in to it."""
+"""What a server that others can reach must have before it starts."""
 
 from __future__ import annotations
 
 import logging
+import re
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,36 @@ ALLOWED = (
     "nobody could log in. Make a token with `flask token create NAME`, or set one of "
     f"{', '.join(WAYS)}; LOGIN_REQUIRED=false opens the runner to everybody"
 )
+#: Values that stand in examples and tutorials, and those that were meant to be replaced.
+EXAMPLES = re.compile(
+    r".*(change.?(me|this|it)|example|placeholder|your.?(secret|key)|insert|<.*>).*"
+    r"|\W*(secret|password|debug|dev|test|admin|default).*(key|secret|password)\W*",
+    re.IGNORECASE | re.DOTALL,
+)
+SHORTEST = 16  # characters
+
+
+def refuse_unsafe_start(app: Flask) -> None:
+    """Raise `SettingError` unless secrets are secret and somebody can log in."""
+    settings = state_of(app).settings
+    if settings["EXPOSURE"] == "local":
+        return
+    for name in ("SECRET_KEY", "JWT_SECRET_KEY"):
+        given = settings[name] or ()
+        for secret in (given,) if isinstance(given, str) else given:
+            _refuse_guessable(name, secret)
+    refuse_without_login(app)
+
+
+def _refuse_guessable(name: str, secret: str) -> None:
+    if len(secret) < SHORTEST:
+        why = f"it has fewer than {SHORTEST} characters, and can be guessed"
+    elif EXAMPLES.fullmatch(secret):
+        why = "it is like the secrets of examples, which everybody knows"
+    else:
+        return
+    more = "take `python -c 'import secrets; print(secrets.token_hex(32))'`"
+    raise SettingError(name, "all settings", f"{why}; {more}", "***")
 
 
 def refuse_without_login(app: Flask) -> None:

@@ -19,8 +19,6 @@ from app_runner.db.types import now
 TOKENS = AppGroup("token", help="Make, list and revoke tokens of users.")
 SPAN = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-#: Who acts when a command does.
-OPERATOR = "operator"
 
 
 class Span(click.ParamType[timedelta]):
@@ -58,7 +56,7 @@ def create(
     every = {word for scope in scopes for word in scope.replace(",", " ").split()}
     every |= {"admin"} if admin else set()
     text = tokens.create(name, owner, every, expires)
-    audit.record("token.create", name, OPERATOR, user=owner, scopes=sorted(every))
+    audit.record("token.create", name, audit.OPERATOR, user=owner, scopes=sorted(every))
     click.echo(text)
 
 
@@ -89,7 +87,7 @@ def revoke(names: tuple[str, ...]) -> None:
     found = [(row.id, row.name) for row in chosen]
     tokens.revoke(number for number, _name in found)
     for number, name in found:
-        audit.record("token.revoke", name, OPERATOR, number=number)
+        audit.record("token.revoke", name, audit.OPERATOR, number=number)
         click.echo(f"{name} ({number}) is revoked.")
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any, cast
 
 from sqlalchemy import Table, insert
+from sqlalchemy.exc import SQLAlchemyError
 
 from app_runner.db.engine import DB
 from app_runner.db.models.access import AuditEvent
@@ -13,6 +14,8 @@ from app_runner.db.types import clean, now
 from app_runner.state import REQUEST_ID, acting_user, current_runner
 
 LOG = logging.getLogger("app_runner.audit")
+#: Who acts when a command does.
+OPERATOR = "operator"
 _EVENT = cast(Table, AuditEvent.__table__)
 
 
@@ -40,8 +43,12 @@ def record(
         row["address"] or "-",
         " ".join(f"{key}={_line(value)}" for key, value in details.items()),
     )
-    DB.session.execute(insert(_EVENT), row)
-    DB.session.commit()
+    try:
+        DB.session.execute(insert(_EVENT), row)
+        DB.session.commit()
+    except SQLAlchemyError:  # what was done is done; the line above tells it
+        DB.session.rollback()
+        LOG.exception("The audit log cannot be written")
 
 
 def _line(value: object) -> str:

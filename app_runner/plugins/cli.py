@@ -10,6 +10,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from app_runner.babel import gettext as _
+from app_runner.db import audit
 from app_runner.errors import RequirementError, SourceError
 from app_runner.plugins.fetching import Change, Fetching
 from app_runner.plugins.installing import Ask, asks_of, install, resolve, runner_asks
@@ -88,6 +89,7 @@ def _show(change: Change) -> None:
     if change.is_none:
         click.echo(_("%(source)s stays at %(new)s", source=str(change.source), new=new))
         return
+    audit.record("plugins.fetch", str(change.source), audit.OPERATOR, commit=change.new)
     old = change.old[:SHORT] if change.old else _("new")
     click.echo(f"{change.source}  {old} -> {new}  {change.subject}")
     if change.rewritten:
@@ -123,6 +125,8 @@ def install_requirements(dry_run: bool, skip_runner: bool) -> None:
             click.echo(_("All that the plugins require is installed."))
         elif not dry_run:
             install(packages)
+            told = ", ".join(f"{one.name} {one.version}" for one in packages)
+            audit.record("plugins.install", told, audit.OPERATOR)
             click.echo(_("Installed. Restart the server and the workers."))
     except RequirementError as error:
         _fail(f"{error}\n" + _("Nothing was installed."))

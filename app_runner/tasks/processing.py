@@ -117,7 +117,14 @@ def _drop(task: Task) -> None:
 
 
 def explain(error: object, trace: str | None) -> str:
-    """Say why a job failed: all of it on a laptop, elsewhere no paths, a reference."""
+    """Say why a job failed: all of it on a laptop, elsewhere no paths, a reference.
+
+    Never a secret of the settings, such as the password in a URL that an error names.
+    """
+    return current_runner.settings.masked(_reason(error, trace))
+
+
+def _reason(error: object, trace: str | None) -> str:
     if isinstance(error, WorkerLostError):
         return _("The worker was lost while it ran the job: %(how)s", how=str(error))
     if current_runner.settings["EXPOSURE"] == "local" and trace:

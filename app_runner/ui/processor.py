@@ -44,8 +44,12 @@ class Plugin(PluginBase):
         tags: Sequence[str] = (),
         requirements: str = "",
         type: PluginType = PluginType.processing,  # noqa: A002
+        scopes: Sequence[str] = (),
     ) -> None:
-        """Take what the plugin tells about itself; ``title`` is for people."""
+        """Take what the plugin tells about itself; ``title`` is for people.
+
+        Who starts a task needs all of ``scopes`` where others can reach the runner.
+        """
         super().__init__()
         self.name, self.version = name, version
         self.title = title or name
@@ -53,6 +57,7 @@ class Plugin(PluginBase):
         self.tags = list(tags)
         self.requirements = requirements
         self.type = type
+        self.scopes = tuple(scopes)
         self.processors: list[Processor] = []
         self.pages: list[PluginPage] = []
 

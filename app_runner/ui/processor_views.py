@@ -106,6 +106,7 @@ def add_process_view(
     blueprint: SecurityBlueprint, plugin: PluginBase, processor: Processor
 ) -> None:
     """Serve the entry point of ``processor``."""
+    scopes = getattr(plugin, "scopes", ())
 
     @blueprint.route(
         f"/{processor.path}process/", endpoint=endpoint(processor, "ProcessView")
@@ -115,7 +116,7 @@ def add_process_view(
 
         @takes(blueprint, processor.schema)
         @blueprint.doc(responses={"303": {"description": "The task was started."}})
-        @blueprint.require_jwt("jwt", optional=True)
+        @blueprint.require_jwt("jwt", optional=True, scopes=scopes)
         def post(self, parameters: Any, files: Any = None) -> Any:
             """Start a task and redirect to it."""
             values = {**parameters, **files} if files else parameters
