@@ -91,6 +91,7 @@ def test_keys_that_cannot_be_read_stop_the_start(make_site: Any, given: str) -> 
 def test_a_public_key_is_never_a_secret(make_site: Any) -> None:
     """The mix-up of algorithms: HS256 with the text of the public key as its secret."""
     site = make_site(JWT_KEYS=PEM.decode(), JWT_SECRET_KEY=SECRET)
+
     def part(value: Any) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
