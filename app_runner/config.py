@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from dotenv import dotenv_values
 
 from app_runner.access_settings import SETTINGS as ACCESS_SETTINGS
 from app_runner.errors import SettingError
 from app_runner.file_settings import FILE_SETTINGS
+from app_runner.masking import pattern_of, secrets_in
 from app_runner.setting_types import (
     Setting,
     boolean,
@@ -217,27 +217,6 @@ SETTINGS: tuple[Setting, ...] = (
 ROWS = {row.name: row for row in SETTINGS}
 #: Flask's own names for the same thing, read when ours is not set.
 ALIASES = {"DEBUG": "FLASK_DEBUG"}
-
-
-#: What is shorter would mask half of all words.
-SHORTEST_SECRET = 6
-
-
-def secrets_in(value: str) -> Iterator[str]:
-    """Give the secrets of one value: all of it, or of a URL its user and password."""
-    if "://" not in value:
-        yield value
-        return
-    for user, password in re.findall(r"://([^:/@\s]*):?([^/@\s]*)@", value):
-        found = password or user  # a token may stand in the place of the user
-        yield from {found, unquote(found)}
-
-
-def pattern_of(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """Give a pattern that finds any of ``secrets``, the longest first."""
-    known = {one for one in secrets if len(one) >= SHORTEST_SECRET}
-    ordered = sorted(known, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from app_runner.config import pattern_of
+from app_runner.masking import pattern_of
 from app_runner.state import REQUEST_ID, state_of
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ LAYERS = {
     "access_settings": 0,
     "application": 0,
     "bodies": 0,
+    "masking": 0,
     "rules": 0,
     "errors": 0,
     "logs": 0,
