@@ -239,10 +239,7 @@ class Settings(dict[str, Any]):
 
     def secrets(self) -> Iterator[str]:
         """Give what must stand in no log and no document: secrets, passwords of URLs."""
-        for row in SETTINGS:
-            value = self[row.name] if row.secret else ()
-            for one in (value,) if isinstance(value, str) else value:
-                yield from secrets_in(one)
+        return secrets_in(self[row.name] for row in SETTINGS if row.secret)
 
     @cached_property
     def masking(self) -> re.Pattern[str] | None:

@@ -10,7 +10,14 @@ from urllib.parse import unquote
 SHORTEST_SECRET = 6
 
 
-def secrets_in(value: str) -> Iterator[str]:
+def secrets_in(values: Iterable[str | Iterable[str]]) -> Iterator[str]:
+    """Give the secrets of values of settings, each a text or several."""
+    for value in values:
+        for one in (value,) if isinstance(value, str) else value:
+            yield from _secrets_of(one)
+
+
+def _secrets_of(value: str) -> Iterator[str]:
     """Give the secrets of one value: all of it, or of a URL its user and password."""
     if "://" not in value:
         yield value
