@@ -11,10 +11,41 @@ from app_runner.setting_types import (
     lines,
     rate,
     text,
+    trusted_names,
     urls_of,
 )
 
 SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "TRUSTED_HOSTS",
+        (),
+        trusted_names,
+        "Further host names the runner answers to, separated by commas or spaces; "
+        "loopback names and SERVER_NAME always are. `.example.org` takes all below it, "
+        "`*` any.",
+    ),
+    Setting(
+        "REVERSE_PROXY_COUNT", 0, integer(0, 10), "Trusted reverse proxies in front."
+    ),
+    Setting(
+        "MAX_CONTENT_LENGTH",
+        512 * 2**20,
+        integer(1024, 2**50),
+        "Bytes of a request body.",
+    ),
+    Setting(
+        "MAX_FORM_MEMORY_SIZE",
+        16 * 2**20,
+        integer(1024, 2**40),
+        "Bytes of a body that is held in memory whole (JSON, urlencoded), and of one "
+        "text field of a multipart form.",
+    ),
+    Setting(
+        "FETCH_ALLOWED_HOSTS",
+        (),
+        networks,
+        "Names, addresses or networks that may be fetched though they are private.",
+    ),
     Setting(
         "LOGIN_REQUIRED",
         True,

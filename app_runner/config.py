@@ -32,7 +32,6 @@ from app_runner.setting_types import (
     integer,
     json_pairs,
     lines,
-    networks,
     origins,
     paths,
     text,
@@ -87,17 +86,6 @@ SETTINGS: tuple[Setting, ...] = (
         "PREFERRED_URL_SCHEME", "http", choice("http", "https"), "Scheme of such links."
     ),
     Setting("APPLICATION_ROOT", "/", url_path, "Path below which the runner is reached."),
-    Setting(
-        "TRUSTED_HOSTS",
-        (),
-        trusted_names,
-        "Further host names the runner answers to, separated by commas or spaces; "
-        "loopback names and SERVER_NAME always are. `.example.org` takes all below it, "
-        "`*` any.",
-    ),
-    Setting(
-        "REVERSE_PROXY_COUNT", 0, integer(0, 10), "Trusted reverse proxies in front."
-    ),
     Setting(
         "CONTAINER_MODE", False, boolean, "Set in containers: bind to all addresses."
     ),
@@ -172,26 +160,7 @@ SETTINGS: tuple[Setting, ...] = (
         "`localhost` stands for file: URLs.",
     ),
     *FILE_SETTINGS,
-    Setting(
-        "MAX_CONTENT_LENGTH",
-        512 * 2**20,
-        integer(1024, 2**50),
-        "Bytes of a request body.",
-    ),
-    Setting(
-        "MAX_FORM_MEMORY_SIZE",
-        16 * 2**20,
-        integer(1024, 2**40),
-        "Bytes of a body that is held in memory whole (JSON, urlencoded), and of one "
-        "text field of a multipart form.",
-    ),
     Setting("CORS_ORIGINS", ("*",), origins, "Origins that browsers may call from."),
-    Setting(
-        "FETCH_ALLOWED_HOSTS",
-        (),
-        networks,
-        "Names, addresses or networks that may be fetched though they are private.",
-    ),
     Setting("FETCH_FILE_ROOTS", (), paths, "Folders below which file: URLs may be read."),
     Setting(
         "FETCH_MAX_BYTES", 2**30, integer(1024, 2**50), "Bytes of one fetched input."
