@@ -9,6 +9,7 @@ from app_runner.setting_types import (
     frame_hosts,
     integer,
     lines,
+    networks,
     rate,
     text,
     trusted_names,
