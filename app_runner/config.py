@@ -139,6 +139,13 @@ SETTINGS: tuple[Setting, ...] = (
         integer(0, 10_000),
         "Event streams and waiting requests that one server process holds open.",
     ),
+    Setting(
+        "WORKER_GRACE",
+        10,
+        integer(0, 86400),
+        "Seconds that a worker which is asked to end gives its jobs; then it hands them "
+        "back, and they begin anew elsewhere.",
+    ),
     Setting("PERIODIC_SCHEDULER", False, boolean, "Run the scheduler inside the worker."),
     Setting("DEFAULT_LOG_LEVEL", "INFO", choice(*LEVELS), "Level of the log."),
     Setting("LOG_FORMAT", "text", choice("text", "json"), "Format of log lines."),

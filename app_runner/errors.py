@@ -88,5 +88,9 @@ class JobExited(RunnerError):
     """A job called ``sys.exit``, which would have ended its worker."""
 
 
+class JobLost(RunnerError):
+    """A job is not begun again, because it was lost too often; the text is for people."""
+
+
 class LeaseLost(RunnerError):
     """The attempt that speaks no longer holds the task; what it says is refused."""

@@ -20,6 +20,7 @@ from app_runner.tasks import content as content_of
 from app_runner.tasks.batch import Batch
 from app_runner.tasks.cancelling import CancellationToken
 from app_runner.tasks.limits import UNLIMITED, Limits
+from app_runner.tasks.patience import DATABASE_AWAY
 from app_runner.tasks.records import Attempt
 
 #: What stands in place of a password wherever a task tells something.
@@ -237,8 +238,13 @@ class Task:
         progress, self._progress = self._progress, None
         columns = _as_columns(*progress) if progress else {}
         lines = self.take_log()
-        if columns or lines:
-            records.report(self._attempt, lines, **columns)
+        try:
+            if columns or lines:
+                records.report(self._attempt, lines, **columns)
+        except DATABASE_AWAY:  # the work goes on, and tells it later
+            DB.session.rollback()
+            self._progress = self._progress or progress
+            self._log.extendleft([lines] if lines else [])
 
     def write(self) -> None:
         """Write waiting progress and log lines; raises `LeaseLost`."""

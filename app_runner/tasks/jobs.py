@@ -35,6 +35,9 @@ def save_task_result(task_log: str | None, db_id: int) -> None:
 )
 def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
     """End task ``db_id`` with FAILURE; errback, gets the id of the failed job."""
+    if told := self.request.get("failure"):
+        _once(records.fail, db_id, told)
+        return
     result: AsyncResult = self.app.AsyncResult(failing_task_id)  # type: ignore[type-arg]
     error: Any = result.result
     trace = None if result.traceback is None else str(result.traceback)

@@ -17,16 +17,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.process import current_process
 from celery import signals
 from celery.worker import state as worker_state
 from celery.worker.request import Request
+from celery.worker.state import task_ready
 from flask import Flask
 
 from app_runner.state import state_of
 
 LOG = logging.getLogger(__name__)
 PERIOD = 1.0  # seconds between two rounds
+PROCESS_DIED = (WorkerLostError, SystemExit, KeyboardInterrupt)
 #: How many times as long leases are where the minder shares the GIL with the jobs.
 WITHOUT_PROCESSES = 10
 
@@ -47,6 +50,7 @@ class Job:
     task_id: int | None
     pid: int
     started_at: float  # seconds since the epoch
+    is_journaled: bool  # its message has a row of its own
     request: WatchedRequest
 
     @property
@@ -80,6 +84,30 @@ class WatchedRequest(Request):
         self.minder.add(self)
         super().on_accepted(pid, time_accepted)
 
+    def on_failure(
+        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
+    ) -> None:
+        """Put a job back whose process has died; its next claim decides what becomes."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if not isinstance(error, PROCESS_DIED) or not self._is_durable:
+            super().on_failure(exc_info, send_failed_event, return_ok)
+            return
+        LOG.warning("%s[%s]: %s", self.name, self.id, error)
+        task_ready(self)
+        self.minder.job_broke(self.as_job(), error)
+        self.reject(requeue=True)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """End a job that took too long."""
+        super().on_timeout(soft, timeout)
+        if not soft:
+            self.minder.job_broke(self.as_job(), TimeLimitExceeded(timeout))
+
+    @property
+    def _is_durable(self) -> bool:
+        headers: dict[str, Any] = self.request_dict
+        return bool(headers.get("journaled") or getattr(self.task, "claims_task", False))
+
     def as_job(self) -> Job:
         """Give what is known of the running job."""
         headers: dict[str, Any] = self.request_dict
@@ -92,6 +120,7 @@ class WatchedRequest(Request):
             task_id=task_id if isinstance(task_id, int) else None,
             pid=int(self.worker_pid or 0),
             started_at=self.time_start or 0,
+            is_journaled=bool(headers.get("journaled")),
             request=self,
         )
 
@@ -103,18 +132,20 @@ class Minder:
         """Take the app; nothing runs until `start`."""
         self._app = app
         self.lease_seconds = lease_seconds
+        #: Called with a job whose process has died, and with Celery's error.
+        self.when_broken: Callable[[Job, object], None] = lambda job, error: None
         self._accepted: dict[str, WatchedRequest] = {}
         self._ticks: list[Tick] = []
+        self._alone: list[Tick] = []
         self._failing: set[Tick] = set()
-        self._idle = threading.Lock()
 
-    def every_second(self, tick: Tick) -> None:
+    def every_second(self, tick: Tick, *, alone: bool = False) -> None:
         """Call ``tick`` with the running jobs each second, in the app's context.
 
-        It must return soon: all ticks share one thread, and no child process is started
-        meanwhile.
+        It must return soon: the ticks share one thread, and no child process is started
+        meanwhile. One that may wait (for a broker, say) gets a thread ``alone``.
         """
-        self._ticks.append(tick)
+        (self._alone if alone else self._ticks).append(tick)
 
     def add(self, request: WatchedRequest) -> None:
         """Take a job that begins to run; it is known until Celery calls it done."""
@@ -129,24 +160,28 @@ class Minder:
         return [r.as_job() for r in list(self._accepted.values()) if r.time_start]
 
     def start(self) -> None:
-        """Start the thread; a fork waits until the minder holds nothing."""
-        os.register_at_fork(
-            before=self._idle.acquire,
-            after_in_parent=self._idle.release,
-            after_in_child=self._idle.release,
-        )
-        threading.Thread(target=self._mind, name="minder", daemon=True).start()
+        """Start the threads; a fork waits until none of them holds anything."""
+        for ticks in (self._ticks, *([tick] for tick in self._alone)):
+            idle = threading.Lock()
+            os.register_at_fork(
+                before=idle.acquire,
+                after_in_parent=idle.release,
+                after_in_child=idle.release,
+            )
+            thread = threading.Thread(target=self._mind, args=(ticks, idle), daemon=True)
+            thread.name = f"minder of {len(ticks)}"
+            thread.start()
 
-    def _mind(self) -> None:
+    def _mind(self, ticks: Sequence[Tick], idle: threading.Lock) -> None:
         while True:
             began = time.monotonic()
-            with self._idle:
-                self.round()
+            with idle:
+                self.round(ticks)
             time.sleep(max(0.1, began + PERIOD - time.monotonic()))
 
-    def round(self) -> None:
-        """Call everything that is registered once; what fails is said once."""
-        for tick in self._ticks:
+    def round(self, ticks: Sequence[Tick]) -> None:
+        """Call each of ``ticks`` once; what fails is said once."""
+        for tick in ticks:
             try:
                 with self._app.app_context():
                     tick(self.jobs())
@@ -158,6 +193,14 @@ class Minder:
                 if tick in self._failing:
                     LOG.info("Minding the jobs works again")
                 self._failing.discard(tick)
+
+    def job_broke(self, job: Job, error: object) -> None:
+        """Tell that a job's process has died; when that fails, its lease will end."""
+        try:
+            with self._app.app_context():
+                self.when_broken(job, error)
+        except Exception:
+            LOG.warning("Job %s keeps its lease to its end", job.name, exc_info=True)
 
 
 def watch(app: Flask) -> None:

@@ -14,14 +14,16 @@ from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
 
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
-from app_runner.errors import LeaseLost, UserError, without_paths
+from app_runner.errors import JobLost, LeaseLost, UserError, without_paths
 from app_runner.state import REQUEST_ID, current_runner
 from app_runner.tasks import cancelling, records, results, steps
 from app_runner.tasks.asking import Asked
 from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Output, Task
+from app_runner.tasks.leases import Lease
 from app_runner.tasks.limits import limits_of, out_of_time
+from app_runner.tasks.patience import DATABASE_AWAY, patiently
 from app_runner.tasks.records import Attempt
 
 LOG = logging.getLogger(__name__)
@@ -41,22 +43,33 @@ def run(
     work: Work, outputs: Sequence[Output], db_id: int, request: Any, after_step: int = -1
 ) -> None:
     """Do a part of task ``db_id``: one message, and the job ends the part itself."""
-    attempt = records.claim(
-        db_id,
-        worker=str(request.hostname or ""),
-        publication_key=request.get("publication_key"),
-        after_step=after_step,
-    )
+    try:
+        attempt = _claim(db_id, request, after_step)
+    except DATABASE_AWAY as error:
+        LOG.warning("Task %s waits in the journal for the database: %s", db_id, error)
+        return
     if attempt is None:
-        LOG.info("Task %s has nothing left to do", db_id)
+        LOG.info("Task %s has nothing left to do here", db_id)
         return
     task = Task(attempt, outputs, limits_of(str(request.get("task"))))
     try:
         _attempt(task, attempt, work)
     except LeaseLost as error:
+        if records.was_accepted(attempt):  # and the answer of the database was lost
+            return
         LOG.warning("Refused: %s", error)
         _drop(task)
         cancelling.settle(attempt)
+
+
+def _claim(db_id: int, request: Any, after_step: int) -> Attempt | None:
+    return records.claim(
+        db_id,
+        worker=str(request.hostname or ""),
+        publication_key=request.get("publication_key"),
+        after_step=after_step,
+        lease=Lease.of(request),
+    )
 
 
 def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
@@ -87,27 +100,32 @@ def _attempt(task: Task, attempt: Attempt, work: Work) -> None:
 
 def _wait(task: Task, attempt: Attempt, work: Work, asked: Asked) -> None:
     log = task.take_log()
-    task.write()
-    urls = work.step_urls(task.id, steps.next_number(task.id))
-    steps.wait(attempt, asked.question, urls, log, task.files)
+    patiently(task.write)
+
+    def wait() -> None:
+        urls = work.step_urls(task.id, steps.next_number(task.id))
+        steps.wait(attempt, asked.question, urls, log, task.files)
+
+    patiently(wait)
 
 
 def _succeed(task: Task, attempt: Attempt, text: str) -> None:
     log = "\n".join(part for part in (task.take_log(), task.hidden(str(text))) if part)
-    task.write()
-    records.succeed(task.id, log, attempt, task.files)
+    patiently(task.write)
+    patiently(lambda: records.succeed(task.id, log, attempt, task.files))
 
 
 def _fail(task: Task, attempt: Attempt, reason: str) -> None:
     DB.session.rollback()
     log = "\n".join(part for part in (task.take_log(), task.hidden(reason)) if part)
-    records.fail(task.id, log, attempt)
+    patiently(lambda: records.fail(task.id, log, attempt))
     _drop(task)
 
 
 def _cancel(task: Task, attempt: Attempt) -> None:
     DB.session.rollback()
-    records.cancel(task.id, task.take_log(), attempt)
+    log = task.take_log()
+    patiently(lambda: records.cancel(task.id, log, attempt))
     _drop(task)
 
 
@@ -125,6 +143,8 @@ def explain(error: object, trace: str | None) -> str:
 
 
 def _reason(error: object, trace: str | None) -> str:
+    if isinstance(error, JobLost):
+        return str(error)
     if isinstance(error, WorkerLostError):
         return _("The worker was lost while it ran the job: %(how)s", how=str(error))
     if current_runner.settings["EXPOSURE"] == "local" and trace:

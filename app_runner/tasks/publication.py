@@ -6,14 +6,88 @@ was not taken must leave no task that nobody will ever work on.
 
 from __future__ import annotations
 
+import logging
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from celery import current_task
 from sqlalchemy import event
 from sqlalchemy.orm import Session, UOWTransaction
 
 from app_runner.db.engine import DB, RunnerSession
 from app_runner.db.models import ProcessingTask, Step
-from app_runner.tasks import records
+from app_runner.tasks import journal, records, working
+from app_runner.tasks.journal import Outgoing
+from app_runner.tasks.patience import patiently
 
+if TYPE_CHECKING:
+    from app_runner.tasks.queue import RunnerCelery
+
+LOG = logging.getLogger(__name__)
 CREATED, ANSWERED = "created_tasks", "answered_steps"
+
+
+class Fate(Enum):
+    """What becomes of a message once the rows it speaks of are committed."""
+
+    BARE = auto()  #: it is lost unless the broker takes it
+    SAFE = auto()  #: it is published now, and again if that fails
+    HELD = auto()  #: it is published later
+    REFUSED = auto()  #: who sends it has lost the right to
+
+
+def write_down(celery: RunnerCelery, message: Outgoing) -> Fate:
+    """Commit what a message speaks of, with the message if it concerns a task."""
+    retried = bool(message.options.get("retries"))
+    if getattr(celery.tasks.get(message.name), "claims_task", False):
+        make_rows_visible(retried)
+        return Fate.SAFE
+    headers = message.options["headers"]
+    headers["of_task"] = _concerned(message)
+    if headers["of_task"] is None:
+        make_rows_visible(retried)
+        return Fate.BARE
+    headers["journaled"] = True
+    _inherit(message.options)
+    before = working.predecessor(message.options)
+    if retried:
+        DB.session.rollback()
+    if before is None or not (retried or before.body_ended):
+        return _journal(celery, message, before)
+    return patiently(lambda: _journal(celery, message, before))
+
+
+def _journal(celery: RunnerCelery, message: Outgoing, before: Any) -> Fate:
+    """Write a message in one transaction with the end of the one ``before``."""
+    goes_now = journal.write(celery, message)
+    if before is not None:
+        if not journal.strike_out(before.publication_key, before.lease_key):
+            DB.session.rollback()
+            LOG.warning("Refused: %s no longer holds its message", before.task)
+            return Fate.REFUSED
+        before.struck = True
+    DB.session.commit()
+    return Fate.SAFE if goes_now else Fate.HELD
+
+
+def _concerned(message: Outgoing) -> int | None:
+    """Give the task that a message names, or that who sends it works on."""
+    task_id = journal.concerned_task(message)
+    if task_id is None:
+        task_id = message.options["headers"]["of_task"]
+    if task_id is None:
+        DB.session.flush()
+        created = DB.session.info.get(CREATED, ())
+        task_id = created[0] if len(created) == 1 else None
+    return task_id
+
+
+def _inherit(options: dict[str, Any]) -> None:
+    """Write down what Celery would take from the job that runs."""
+    if current_task and not current_task.request.called_directly:
+        request = current_task.request
+        options["root_id"] = options.get("root_id") or request.root_id or request.id
+        options["parent_id"] = options.get("parent_id") or request.id
 
 
 def make_rows_visible(retried: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from celery import Celery, Task, current_task, signals
 from celery.backends.redis import RedisBackend
 from flask import Flask, current_app, has_app_context
 from kombu.exceptions import OperationalError
+from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
 from app_runner.application import base_url
@@ -25,19 +27,28 @@ from app_runner.tasks import (
     endings,
     minder,
     publication,
+    reaper,
     redis_transport,
     stopping,
     webhooks,
+    working,
 )
+from app_runner.tasks.breaker import Breaker
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
+from app_runner.tasks.journal import Outgoing
+from app_runner.tasks.publication import Fate
 from app_runner.tasks.queues import REDIS_CLASSES, FairQueues, QueuePlan
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds; a message must be out (or refused) within twice this time.
 PUBLISH_TIMEOUT = 0.9
 #: kombu's words for trying to connect once, without waiting in between.
 ONE_TRY: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
+#: What `Celery.send_task` takes by position behind the arguments of the job.
+FURTHER = ("countdown", "eta", "task_id", "producer", "connection", "router")
 #: Longer than any job: redelivery by timeout would start a second copy of a running one.
 VISIBILITY_TIMEOUT = 30 * 24 * 3600
 
@@ -46,18 +57,18 @@ class JobTask(Task[Any, Any]):
     """Runs each job in the app's context, with the links and log id of its submit."""
 
     Request = "app_runner.tasks.minder:WatchedRequest"
+    #: Whether a job that was lost while it ran may be begun again.
+    repeatable = True
+    #: Whether the job claims its task itself, whose row is then its journal.
+    claims_task = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the job; nothing of its session is left when it ends."""
         app = cast(RunnerCelery, self.app).flask_app
         if has_app_context() and current_app == app:  # called as a function
             return self.run(*args, **kwargs)
-        with (
-            job_context(app, self.request),
-            capture.capturing(app, kwargs.get("db_id")),
-            exits_as_errors(),
-        ):
-            return self.run(*args, **kwargs)
+        with job_context(app, self.request), capture.capturing(app, kwargs.get("db_id")):
+            return working.work_off(self, exits_as_errors()(self.run), args, kwargs)
 
 
 @contextmanager
@@ -80,25 +91,96 @@ class RunnerCelery(Celery):
 
     task_cls = JobTask  # type: ignore[assignment]
     amqp_cls = "app_runner.tasks.queues:FairAMQP"
+    cannot_publish = CANNOT_PUBLISH
     flask_app: Flask
 
-    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take what Celery takes."""
+        super().__init__(*args, **options)
+        self.breaker = Breaker()
+
+    def send_task(
+        self, name: str, args: Any = None, kwargs: Any = None, *more: Any, **options: Any
+    ) -> Any:
         """Publish a message when the rows it speaks of are committed.
 
         Submits, continuations of chains, replacements, retries and errbacks all pass
-        here. Raises `BrokerUnavailable` when the broker does not take the message.
+        here. What concerns a task is journaled, and goes out when it can. Raises
+        `BrokerUnavailable` for other messages that the broker does not take.
         """
-        if not has_app_context():
-            return self._send(name, *args, **options)
-        publication.make_rows_visible(retried=bool(options.get("retries")))
+        options |= dict(zip(FURTHER, more, strict=False))
+        options["headers"] = {**(options.get("headers") or {}), **self._headers()}
+        options["task_id"] = options.get("task_id") or uuid()
+        message = Outgoing(name, args, kwargs, options)
+        request: Any = current_task.request if current_task else None
+        if has_app_context():
+            return self._promise(message)
+        if request is None or request.called_directly:
+            return self.publish(message)
+        with job_context(self.flask_app, request):  # Celery sends behind the job's end
+            return self._promise(message)
+
+    def _promise(self, message: Outgoing) -> Any:
+        """Write down what concerns a task, commit, and publish; or take all back."""
         try:
-            result = self._send(name, *args, **options)
+            fate = publication.write_down(self, message)
+            if fate is not Fate.BARE:
+                return self._publish_in_time(message, fate)
+            result = self.publish(message)
         except Exception as error:
             text = gettext("The task could not be queued: %(cause)s", cause=str(error))
             publication.take_back(text)
             raise
-        publication.published((options.get("kwargs") or {}).get("db_id"))
+        publication.published((message.kwargs or {}).get("db_id"))
         return result
+
+    def _publish_in_time(self, message: Outgoing, fate: Fate) -> Any:
+        """Publish what the journal has; when that fails, the reaper does it later."""
+        publication.published((message.kwargs or {}).get("db_id"))
+        try:
+            if fate is Fate.SAFE and self.breaker.allows():
+                return self.publish(message)
+        except BrokerUnavailable as error:
+            LOG.warning("%s waits in the journal: %s", message.name, error)
+        return self.AsyncResult(message.options["task_id"])
+
+    def publish(self, message: Outgoing) -> Any:
+        """Give a message to the broker now; raises `BrokerUnavailable`."""
+        # Celery's own retries would outlast the bound.
+        self._place(message)
+        options = {**message.options, "retry": False}
+        try:
+            result = super().send_task(
+                message.name, message.args, message.kwargs, **options
+            )
+        except CANNOT_PUBLISH as error:
+            self.breaker.tell(False)
+            raise BrokerUnavailable(
+                f"the message broker does not answer: {error}"
+            ) from error
+        self.breaker.tell(True)
+        return result
+
+    def _place(self, message: Outgoing) -> None:
+        """Choose queue and priority, where who sends has not done so."""
+        plan = state_of(self.flask_app).queues
+        place, options = plan.place(message.name), message.options
+        if not any(options.get(key) for key in ("queue", "exchange", "routing_key")):
+            options["queue"] = place.queue
+        if options.get("priority") is None:
+            options["priority"] = plan.broker_priority(place)
+
+    def queue_of(self, name: str, options: Mapping[str, Any] | None = None) -> str:
+        """Give the name of the queue that a message goes to."""
+        chosen = (options or {}).get("queue") or (options or {}).get("routing_key")
+        place = state_of(self.flask_app).queues.place(name)
+        return str(getattr(chosen, "name", chosen) or place.queue)
+
+    def connection_for_write(self, url: Any = None, **options: Any) -> Any:
+        """Give a connection whose every wait is bounded, also in a worker."""
+        bounds = transport_options(str(self.conf.broker_url), bounded=True)
+        given = {**bounds, **(options.pop("transport_options", None) or {})}
+        return super().connection_for_write(url, transport_options=given, **options)
 
     def _get_backend(self) -> Any:
         """Make the result backend.
@@ -114,22 +196,6 @@ class RunnerCelery(Celery):
             )
         return backend
 
-    def _send(self, name: str, *args: Any, **options: Any) -> Any:
-        plan = state_of(self.flask_app).queues
-        place = plan.place(name)
-        if not any(options.get(key) for key in ("queue", "exchange", "routing_key")):
-            options["queue"] = place.queue
-        if options.get("priority") is None:
-            options["priority"] = plan.broker_priority(place)
-        options["headers"] = {**(options.get("headers") or {}), **self._headers()}
-        options["retry"] = False  # celery's own retries would outlast the bound
-        try:
-            return super().send_task(name, *args, **options)
-        except CANNOT_PUBLISH as error:
-            raise BrokerUnavailable(
-                f"the message broker does not answer: {error}"
-            ) from error
-
     def _headers(self) -> dict[str, Any]:
         inherited: Any = current_task.request if current_task else {}
         request_id = REQUEST_ID.get()
@@ -139,8 +205,12 @@ class RunnerCelery(Celery):
                 request_id if request_id != "-" else inherited.get("request_id")
             ),
             "owner": acting_user() if has_app_context() else inherited.get("owner"),
+            "of_task": inherited.get("of_task"),
             # Retries and replacements reuse the message id; this key is of this message.
             "publication_key": secrets.token_hex(16),
+            "journaled": False,
+            # What an errback is told, who may not find it in the result backend.
+            "failure": inherited.get("broke"),
         }
 
 
@@ -233,6 +303,8 @@ def serve_worker(app: Flask) -> Celery:
     webhooks.send_in_worker(app)
     capture.install(app)
     endings.watch(app)
+    reaper.watch(app)
+    working.watch(app)
     minder.watch(app)
     stopping.watch(app)
     return celery

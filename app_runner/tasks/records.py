@@ -2,27 +2,32 @@
 
 The database is the truth; whoever changes the state of a task does it here, and the
 signals tell the rest. An attempt's words count only while it holds the task: every change
-that it makes is a compare-and-set on its lease key. The statements are written once and
-run below the ORM, because every task passes through them.
+that it makes is a compare-and-set on its lease key. It is done below the ORM, because
+every task passes here.
 """
 
 from __future__ import annotations
 
-import secrets
+import json
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import Table, bindparam, case, insert, select, update
+from sqlalchemy import insert, select
 
+from app_runner.application import base_url
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, Step, TaskAttempt, TaskFile
+from app_runner.db.models import ProcessingTask
 from app_runner.db.models.tasks import FAILURE, SUCCESS
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
-from app_runner.tasks import capture, deliveries
+from app_runner.state import REQUEST_ID
+from app_runner.tasks import capture, deliveries, journal, leases, statements
+from app_runner.tasks.leases import TRUST, Lease
+from app_runner.tasks.losses import HANDED_BACK, NO_SIGN, told
 from app_runner.tasks.signals import (
     EVENTS,
     TASK_CANCELLED,
@@ -30,77 +35,27 @@ from app_runner.tasks.signals import (
     TASK_STATUS_CHANGED,
     TASK_STEPS_CHANGED,
 )
+from app_runner.tasks.statements import (
+    ATTEMPT,
+    CLAIM,
+    CLEAR_STEPS,
+    END,
+    END_HELD,
+    END_IDLE,
+    RELEASE,
+    SEEN_BY_CLAIM,
+)
+from app_runner.tasks.statements import CANCELLING as CANCELLING
+from app_runner.tasks.statements import CLOSE_ATTEMPT as CLOSE_ATTEMPT
+from app_runner.tasks.statements import FILE as FILE
+from app_runner.tasks.statements import HELD_TASK as HELD_TASK
+from app_runner.tasks.statements import LOG_WITH_MORE as LOG_WITH_MORE
 
-#: How long an attempt holds a task without a sign of life.
-LEASE = timedelta(minutes=30)
 #: What receivers of webhooks are told of when a task without steps ends.
 ENDED = ("status", "details")
+#: For those who change tasks in a way of their own.
+TASK, OPEN_TASK = leases.TASK, statements.OPEN_TASK
 LOG_LIMIT = 1_000_000  # characters that are added to a log at once
-#: State of a task whose end is wished while a job still holds it.
-CANCELLING = "cancelling"
-
-TASK = cast(Table, ProcessingTask.__table__)
-STEP = cast(Table, Step.__table__)
-ATTEMPT = cast(Table, TaskAttempt.__table__)
-FILE = cast(Table, TaskFile.__table__)
-
-OPEN_TASK = (
-    update(TASK)
-    .where(TASK.c.id == bindparam("task_id"), TASK.c.finished_at.is_(None))
-    .values(revision=TASK.c.revision + 1)
-)
-HELD_TASK = OPEN_TASK.where(TASK.c.lease_key == bindparam("held_by"))
-CLAIM = OPEN_TASK.where(
-    TASK.c.attempt < TASK.c.max_attempts,
-    TASK.c.current_step == bindparam("after_step"),
-    TASK.c.state.not_in(("waiting", CANCELLING)),
-).values(
-    attempt=TASK.c.attempt + 1,
-    state="running",
-    lease_key=bindparam("new_key"),
-    lease_expires_at=bindparam("until"),
-)
-SEEN_BY_CLAIM = select(
-    TASK.c.attempt,
-    TASK.c.max_attempts,
-    TASK.c.parameters,
-    TASK.c.multi_step,
-    TASK.c.finished_at,
-    TASK.c.current_step,
-    TASK.c.state,
-    TASK.c.data,
-).where(TASK.c.id == bindparam("task_id"))
-LOG_WITH_MORE = case(
-    (bindparam("more") == "", TASK.c.task_log),
-    (TASK.c.task_log == "", bindparam("more")),
-    else_=TASK.c.task_log.concat("\n").concat(bindparam("more")),
-)
-ENDING: dict[str, Any] = {
-    "task_status": bindparam("status"),
-    "state": bindparam("new_state"),
-    "finished_at": bindparam("ended_at"),
-    "lease_key": None,
-    "lease_expires_at": None,
-    "task_log": LOG_WITH_MORE,
-    "progress_value": case(
-        (bindparam("status") != SUCCESS, TASK.c.progress_value),
-        (TASK.c.progress_value.is_(None), None),
-        else_=TASK.c.progress_target,
-    ),
-}
-END, END_HELD = OPEN_TASK.values(ENDING), HELD_TASK.values(ENDING)
-#: Ends a task that no job holds.
-END_IDLE = END.where(TASK.c.lease_key.is_(None))
-CLOSE_ATTEMPT = (
-    update(ATTEMPT)
-    .where(ATTEMPT.c.lease_key == bindparam("held_by"))
-    .values(finished_at=bindparam("ended_at"), outcome=bindparam("new_state"))
-)
-CLEAR_STEPS = (
-    update(STEP)
-    .where(STEP.c.task_id == bindparam("of_task"), STEP.c.cleared.is_(False))
-    .values(cleared=True)
-)
 
 
 @dataclass(frozen=True)
@@ -127,9 +82,27 @@ def attempts_before(data: Any) -> int:
     return int(part["attempts_before"]) if part else 0
 
 
+def journaled() -> dict[str, Any]:
+    """Give the columns that make the row of a new task the journal of its message."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    request_id = REQUEST_ID.get()
+    sent = {"base_url": base_url(app), "request_id": request_id}
+    return {"message": json.dumps(sent), "lease_expires_at": now() + TRUST}
+
+
+def headers_of(message: str) -> dict[str, Any]:
+    """Give the headers that `journaled` has written down."""
+    found: dict[str, Any] = json.loads(message)
+    return found
+
+
 def start(task_name: str, *, plugin: str | None = None, parameters: str = "") -> int:
-    """Write and commit the row of a new task, and give its id."""
-    task = ProcessingTask(task_name, plugin=plugin, parameters=parameters)
+    """Write and commit the row of a new task, and give its id.
+
+    Its message is journaled with it: whoever dies now, the job named ``task_name`` runs.
+    """
+    columns = {"plugin": plugin, "parameters": parameters, **journaled()}
+    task = ProcessingTask(task_name, **columns)
     DB.session.add(task)
     DB.session.flush()
     task_id = task.id
@@ -146,18 +119,24 @@ def get(task_id: int | str) -> ProcessingTask:
 
 
 def claim(
-    task_id: int, *, worker: str, publication_key: str | None, after_step: int = -1
+    task_id: int,
+    *,
+    worker: str,
+    publication_key: str | None,
+    after_step: int = -1,
+    lease: Lease | None = None,
 ) -> Attempt | None:
     """Begin an attempt, which from now on is the only one that counts.
 
     ``after_step`` is the number of the step that started the part to work on; -1 is the
     first part. Gives None when there is nothing to do: the task has ended, the part is
-    done (the message came twice), or its attempts are used up, in which case the task
-    ends now.
+    done (the message came twice), another attempt holds the task, or its attempts are
+    used up, in which case the task ends now.
     """
-    lease_key = secrets.token_hex(16)
+    lease = lease or Lease.of()
+    lease_key = lease.key
     wanted = {"task_id": task_id, "after_step": after_step}
-    taken = _changed(CLAIM, **wanted, new_key=lease_key, until=now() + LEASE)
+    taken = _changed(CLAIM, **wanted, **lease.as_values)
     connection = DB.session.connection()
     row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
     if row is None or not taken:
@@ -165,8 +144,7 @@ def claim(
         if row is not None and row.state == CANCELLING:  # its job died meanwhile
             cancel(task_id)
         elif row is not None and _is_used_up(row, after_step):
-            number = row.max_attempts - attempts_before(row.data)
-            fail(task_id, f"The worker was lost in each of {number} attempts.")
+            fail(task_id, told(_outcomes(task_id, attempts_before(row.data))))
         return None
     attempt = Attempt(
         task_id,
@@ -184,13 +162,53 @@ def claim(
     return attempt
 
 
+def _outcomes(task_id: int, after: int) -> list[str]:
+    """Give how the attempts at the running part of a task ended."""
+    ended = select(ATTEMPT.c.outcome).where(
+        ATTEMPT.c.task_id == task_id, ATTEMPT.c.number > after
+    )
+    found = DB.session.connection().scalars(ended.order_by(ATTEMPT.c.number))
+    return [one or NO_SIGN for one in found]
+
+
 def _is_used_up(row: Any, after_step: int) -> bool:
     return (
         row.finished_at is None
+        and (row.lease_key is None or row.lease_expires_at < now())
         and row.attempt >= row.max_attempts
         and row.current_step == after_step
         and row.state != "waiting"
     )
+
+
+def release(
+    task_id: int,
+    lease_key: str,
+    outcome: str,
+    *,
+    before: datetime,
+    repeatable: bool = True,
+) -> bool:
+    """Let go of a task whose attempt was lost, if its lease ends ``before``.
+
+    Gives False when the attempt no longer holds it. The next claim begins a new attempt,
+    or ends the task; one that was handed back is not counted.
+    """
+    more = int(outcome == HANDED_BACK)
+    values = {"task_id": task_id, "held_by": lease_key, "before": before, "more": more}
+    again = {"again": int(repeatable), "until": now() + TRUST}
+    if not _changed(RELEASE, **values, **again):
+        DB.session.rollback()
+        return False
+    closing = {"of_task": task_id, "held_by": lease_key, "new_state": outcome}
+    connection = DB.session.connection()
+    connection.execute(CLOSE_ATTEMPT, {**closing, "ended_at": now()})
+    row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).one()
+    DB.session.commit()
+    if row.state == CANCELLING:
+        with suppress(TaskFinished):
+            cancel(task_id, idle=True)
+    return True
 
 
 def report(attempt: Attempt, more_log: str = "", **columns: Any) -> None:
@@ -237,6 +255,7 @@ def cancel(
     With ``idle`` only when no job holds it, else `TaskFinished`.
     """
     text = "\n".join(part for part in (log, _("The task was cancelled.")) if part)
+    journal.forget(task_id)
     _end(task_id, attempt, FAILURE, "cancelled", text, end=END_IDLE if idle else END)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     TASK_CANCELLED.send(app, task_id=task_id)
@@ -266,7 +285,8 @@ def _end(
         connection.execute(insert(FILE), [{**file, "task_id": task_id} for file in files])
     if attempt is not None:
         closing = {"held_by": attempt.lease_key, "ended_at": values["ended_at"]}
-        connection.execute(CLOSE_ATTEMPT, {**closing, "new_state": state})
+        closing |= {"of_task": task_id, "new_state": state}
+        connection.execute(CLOSE_ATTEMPT, closing)
     stepped = attempt is None or attempt.multi_step
     cleared = (
         stepped and connection.execute(CLEAR_STEPS, {"of_task": task_id}).rowcount > 0
@@ -274,6 +294,13 @@ def _end(
     deliveries.note(task_id, EVENTS if cleared else ENDED)
     DB.session.commit()
     tell(task_id, steps=cleared)
+
+
+def was_accepted(attempt: Attempt) -> bool:
+    """Tell whether the end of an attempt is written, although nobody heard of it."""
+    of_us = (ATTEMPT.c.task_id == attempt.task_id, ATTEMPT.c.number == attempt.number)
+    outcome = DB.session.connection().scalar(select(ATTEMPT.c.outcome).where(*of_us))
+    return outcome in ("succeeded", "failed", "asked", "cancelled")
 
 
 def _refusal(task_id: int, attempt: Attempt | None) -> Exception:

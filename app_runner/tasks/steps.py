@@ -17,6 +17,7 @@ from app_runner.db.types import now
 from app_runner.errors import LeaseLost, StepError
 from app_runner.tasks import capture, deliveries, records
 from app_runner.tasks.asking import Question
+from app_runner.tasks.leases import TRUST
 from app_runner.tasks.records import Attempt
 
 #: Executions that each part of a task may take.
@@ -28,7 +29,7 @@ WAIT = records.HELD_TASK.where(TASK.c.state != records.CANCELLING).values(
 )
 ANSWER = records.OPEN_TASK.where(
     TASK.c.state == "waiting", TASK.c.current_step == bindparam("number")
-).values(state="queued")
+).values(state="queued", lease_expires_at=bindparam("until"))
 
 
 def wait(
@@ -52,8 +53,8 @@ def wait(
     if files:
         rows = [{**file, "task_id": task_id} for file in files]
         connection.execute(insert(records.FILE), rows)
-    closing = {"held_by": attempt.lease_key, "ended_at": now(), "new_state": "asked"}
-    connection.execute(records.CLOSE_ATTEMPT, closing)
+    closing = {"of_task": task_id, "held_by": attempt.lease_key, "ended_at": now()}
+    connection.execute(records.CLOSE_ATTEMPT, {**closing, "new_state": "asked"})
     DB.session.expire_all()
     task = records.get(task_id)
     task.data = {**task.data, "asked": question.as_json}
@@ -88,7 +89,7 @@ def answer(task: ProcessingTask, number: int, kept: str) -> None:
     """
     question = waiting_question(task, number)
     DB.session.flush()
-    values = {"task_id": task.id, "number": number}
+    values = {"task_id": task.id, "number": number, "until": now() + TRUST}
     if DB.session.connection().execute(ANSWER, values).rowcount != 1:
         DB.session.rollback()
         raise StepError(_("This step was answered before; the task has gone on."))

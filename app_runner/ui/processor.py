@@ -14,7 +14,7 @@ from app_runner.plugins.metadata import ApiLink, PluginMetadata, PluginType
 from app_runner.tasks import processing
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.limits import Limits, as_bytes
-from app_runner.tasks.recorder import CELERY, UNTIL_DATABASE_ANSWERS, RecordedTask
+from app_runner.tasks.recorder import CELERY, RecordedTask
 from app_runner.ui.parameter_metadata import entry_point
 from app_runner.ui.plugin_pages import PluginPage, add_page_view, check_query
 from app_runner.ui.processor_views import (
@@ -143,10 +143,8 @@ class Plugin(PluginBase):
             processing.run(processor, processor.outputs, db_id, job.request, after_step)
 
         name = f"{self.identifier}.{processor.name}"
-        ours = {"bind": True, "ignore_result": True, "reject_on_worker_lost": True}
-        return CELERY.task(name=name, **{**UNTIL_DATABASE_ANSWERS, **options, **ours})(
-            run
-        )
+        ours = {"bind": True, "ignore_result": True, "claims_task": True}
+        return CELERY.task(name=name, **{**options, **ours})(run)
 
     def processor_of_job(self, task_name: str) -> Processor | None:
         """Give the processor whose tasks have this name."""

@@ -131,7 +131,7 @@ def start(processor: Processor, plugin: str, values: Any) -> int:
     if not upload_names(schema):
         parameters = kept_parameters.as_text(schema, values, task_id=0)
         return records.start(name, plugin=plugin, parameters=parameters)
-    task = ProcessingTask(name, plugin=plugin)
+    task = ProcessingTask(name, plugin=plugin, **records.journaled())
     DB.session.add(task)
     DB.session.flush()  # files lie below the number of their task
     task.parameters = kept_parameters.as_text(schema, values, task.id)

@@ -155,6 +155,9 @@ def upgrade():
         ),
         sa.Column("lease_expires_at", app_runner.db.types.UtcDateTime(), nullable=True),
         sa.Column(
+            "message", app_runner.db.types.CleanText(None, exact=False), nullable=True
+        ),
+        sa.Column(
             "cancel_requested_at", app_runner.db.types.UtcDateTime(), nullable=True
         ),
         sa.Column("origin", app_runner.db.types.Json(), nullable=True),
@@ -273,6 +276,57 @@ def upgrade():
             "ix_task_log_chunk_line", ["task_id", "attempt", "first_line"], unique=False
         )
         batch_op.create_index("ix_task_log_chunk_task", ["task_id", "id"], unique=False)
+
+    op.create_table(
+        "message",
+        sa.Column(
+            "publication_key",
+            app_runner.db.types.CleanText(64, exact=True),
+            nullable=False,
+        ),
+        sa.Column("task_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "name", app_runner.db.types.CleanText(500, exact=False), nullable=False
+        ),
+        sa.Column(
+            "queue", app_runner.db.types.CleanText(255, exact=True), nullable=False
+        ),
+        sa.Column(
+            "content", app_runner.db.types.CleanText(None, exact=False), nullable=False
+        ),
+        sa.Column("state", app_runner.db.types.CleanText(20, exact=True), nullable=False),
+        sa.Column("due_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("max_attempts", sa.Integer(), nullable=False),
+        sa.Column(
+            "lease_key", app_runner.db.types.CleanText(64, exact=True), nullable=True
+        ),
+        sa.Column(
+            "worker", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column("begun_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("history", app_runner.db.types.Json(), nullable=False),
+        sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
+        sa.UniqueConstraint("publication_key", name=op.f("uq_message_publication_key")),
+    )
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index("ix_message_state_due", ["state", "due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_message_task_id"), ["task_id"], unique=False)
+
+    op.create_table(
+        "duty",
+        sa.Column("name", app_runner.db.types.CleanText(100, exact=True), nullable=False),
+        sa.Column(
+            "holder", app_runner.db.types.CleanText(255, exact=False), nullable=False
+        ),
+        sa.Column("until", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("notes", app_runner.db.types.Json(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_duty")),
+        sa.UniqueConstraint("name", name=op.f("uq_duty_name")),
+    )
 
     op.create_table(
         "task_attempt",
@@ -538,6 +592,8 @@ def downgrade():
         "task_log_chunk",
         "schedule",
         "task_attempt",
+        "message",
+        "duty",
         "virtual_plugin",
         "task",
         "plugin_state",

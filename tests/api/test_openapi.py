@@ -174,15 +174,14 @@ def test_errors_that_are_sent_are_documented(
     process = "/plugins/hello-world@1-0-0/process/"
     documented = document["paths"][process]["post"]["responses"]
     good = {"inputStr": "x"}
-    answers = [
+    refused = [
         client.post(process, data={}),
         client.post(process, data="<a/>", content_type="text/xml"),
         client.post(process, data="{", content_type="application/json"),
         client.post(process, data=good, headers={"Authorization": "Bearer nonsense"}),
-        client.post(process, data=good),  # no broker
     ]
-    assert [answer.status_code for answer in answers] == [422, 415, 400, 401, 503]
-    for answer in answers:
+    assert [answer.status_code for answer in refused] == [422, 415, 400, 401]
+    for answer in refused:
         assert str(answer.status_code) in documented
         assert set(answer.get_json()) <= {"code", "status", "message", "errors"}
 

@@ -75,7 +75,7 @@ def test_of_many_who_end_a_task_one_is_heard(
         assert records.get(task_id).task_log == heard
 
 
-def test_of_many_who_claim_a_task_each_gets_an_attempt_of_its_own(
+def test_of_many_who_claim_a_task_one_gets_it(
     make_app: AppFactory, any_database_url: str
 ) -> None:
     app = make_app(SQLALCHEMY_DATABASE_URI=any_database_url)
@@ -86,4 +86,4 @@ def test_of_many_who_claim_a_task_each_gets_an_attempt_of_its_own(
         attempt = records.claim(task_id, worker=str(number), publication_key=None)
         return str(attempt and attempt.number)
 
-    assert sorted(outcomes_of(app, claim, count=3)) == ["1", "2", "3"]
+    assert sorted(outcomes_of(app, claim)) == ["1", *["None"] * 5]

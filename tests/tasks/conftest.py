@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from app_runner.db import DB
+from app_runner.db.models import ProcessingTask
+from app_runner.db.types import now
 from app_runner.state import state_of
 from app_runner.tasks import records
 from app_runner.tasks.records import Attempt
@@ -123,7 +128,12 @@ def run(app: Flask) -> Run:
 
 
 def claim(task_id: int) -> Attempt:
-    """Claim a task that can be claimed."""
+    """Claim a task that can be claimed: nobody holds it, or the lease is over."""
+    DB.session.execute(
+        update(ProcessingTask)
+        .where(ProcessingTask.id == task_id)
+        .values(lease_expires_at=now() - timedelta(seconds=1))
+    )
     attempt = records.claim(task_id, worker="w", publication_key=None)
     assert attempt is not None
     return attempt

@@ -25,11 +25,9 @@ def test_one_that_fails_stops_no_other_and_is_said_once(
         calls.append(current_app.name)
 
     minder = Minder(app, 30)
-    minder.every_second(fails)
-    minder.every_second(works)
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            minder.round()
+            minder.round([fails, works])
     assert calls == ["app_runner"] * 3
     said = [r.getMessage() for r in caplog.records if r.name.endswith("minder")]
     assert said == [

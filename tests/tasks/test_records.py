@@ -10,10 +10,12 @@ from flask import Flask
 
 from app_runner.db import DB
 from app_runner.db.models import ProcessingTask, TaskAttempt
+from app_runner.db.types import now
 from app_runner.errors import LeaseLost, StepError, TaskFinished, TaskNotFound
 from app_runner.state import state_of
 from app_runner.tasks import records
 from app_runner.tasks.handle import Task
+from app_runner.tasks.leases import ANY_TIME
 from tests.polling import wait_for
 from tests.tasks.conftest import Run, claim, document
 
@@ -72,11 +74,42 @@ def test_an_old_attempt_learns_at_its_next_progress_that_it_is_old(app: Flask) -
 def test_attempts_are_capped(app: Flask) -> None:
     task_id = records.start("x")
     for _ in range(3):
-        claim(task_id)
+        last = claim(task_id)
+        ends = {"outcome": "killed by signal 9", "before": ANY_TIME}
+        records.release(task_id, last.lease_key, **ends)
     assert records.claim(task_id, worker="w", publication_key=None) is None
     task = document(app, task_id)
     assert task["status"] == "FAILURE"
-    assert "3 attempts" in task["log"]
+    assert "tried 3 times; each time the worker was killed (signal 9" in task["log"]
+
+
+def test_an_attempt_that_gives_signs_of_life_is_not_disturbed(app: Flask) -> None:
+    task_id = records.start("x")
+    attempts = [claim(task_id) for _ in range(3)]
+    again = records.claim(task_id, worker="late copy", publication_key=None)
+    assert again is None
+    assert document(app, task_id)["status"] == "PENDING"
+    assert not records.release(
+        task_id, attempts[2].lease_key, "no sign of life", before=now()
+    )
+    records.succeed(task_id, "", attempts[2])
+
+
+def test_an_attempt_that_was_handed_back_does_not_count(app: Flask) -> None:
+    task_id = records.start("x")
+    for _ in range(5):
+        last = claim(task_id)
+        records.release(task_id, last.lease_key, "handed back", before=ANY_TIME)
+    assert claim(task_id).allowed == 8
+
+
+def test_what_may_not_be_repeated_ends_with_the_first_loss(app: Flask) -> None:
+    task_id = records.start("x")
+    held = claim(task_id).lease_key
+    records.release(task_id, held, "no sign of life", before=ANY_TIME, repeatable=False)
+    assert records.claim(task_id, worker="w", publication_key=None) is None
+    told = document(app, task_id)["log"]
+    assert told.startswith("The worker was lost while it ran: the worker gave no sign")
 
 
 def test_a_task_that_has_ended_is_not_claimed_again(app: Flask) -> None:

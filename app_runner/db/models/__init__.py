@@ -4,6 +4,7 @@ from app_runner.db.json_changes import watch
 from app_runner.db.models.access import AccessToken, AuditEvent
 from app_runner.db.models.catalogue import Catalogue
 from app_runner.db.models.files import TaskFile
+from app_runner.db.models.messages import Duty, Message
 from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
 from app_runner.db.models.schedules import Schedule
 from app_runner.db.models.task_logs import TaskLogChunk
@@ -25,6 +26,8 @@ __all__ = [
     "AuditEvent",
     "Catalogue",
     "DataBlob",
+    "Duty",
+    "Message",
     "PluginState",
     "ProcessingTask",
     "Schedule",

@@ -31,7 +31,10 @@ class ProcessingTask(Row):
     ``attempt`` counts the executions of all parts of the task, and ``max_attempts`` is
     how many there may be so far: each answer of the user allows three more. ``origin``
     is what was submitted to (plugin, version, commit, entry point), ``submit_key`` the
-    digest of an ``Idempotency-Key``.
+    digest of an ``Idempotency-Key``. With a
+    ``message`` (JSON text) the row is the journal of its job's message too: that is sent
+    again with these headers, and while the task is queued ``lease_expires_at`` says until
+    when the broker is trusted to have it.
     """
 
     __tablename__ = "task"
@@ -66,6 +69,7 @@ class ProcessingTask(Row):
     max_attempts: Mapped[int] = mapped_column(default=3)
     lease_key: Mapped[str | None] = mapped_column(key(64))
     lease_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    message: Mapped[str | None] = mapped_column(long_text())
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     origin: Mapped[Any] = mapped_column(Json, nullable=True)
     submit_key: Mapped[str | None] = mapped_column(key(64), unique=True)

@@ -1,0 +1,303 @@
+"""The reaper: finds what was lost and sees to it that it goes on, or ends.
+
+Any worker may run it, and several harm nothing: each step is a compare-and-set. Whether a
+message of a queued job was lost is found by counting: a broker that holds fewer messages
+than the journal has lost some, and the oldest go out again. One too many is dropped when
+it is claimed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from amqp.exceptions import NotFound
+from billiard.exceptions import TimeLimitExceeded
+from flask import Flask
+from kombu.exceptions import ChannelError
+from sqlalchemy import ColumnElement, bindparam, case, func, select, update
+
+from app_runner.db.engine import DB
+from app_runner.db.types import now
+from app_runner.errors import BrokerUnavailable
+from app_runner.state import state_of
+from app_runner.tasks import duty, handing_back, journal, records
+from app_runner.tasks.journal import Outgoing
+from app_runner.tasks.leases import ANY_TIME, MESSAGE, TASK, TRUST, renewal
+from app_runner.tasks.losses import HANDED_BACK, NO_SIGN, outcome_of
+from app_runner.tasks.minder import Job
+
+if TYPE_CHECKING:
+    from app_runner.tasks.queue import RunnerCelery
+
+LOG = logging.getLogger(__name__)
+AT_ONCE = 200  # rows that one round takes
+NEVER_SENT = "held"
+#: How jobs are lost whose message no broker puts back into its queue.
+NOBODY_SENDS = (NO_SIGN, HANDED_BACK)
+
+SILENT_TASKS = (
+    select(TASK.c.id, TASK.c.task_name, TASK.c.lease_key)
+    .where(
+        TASK.c.state.in_(("running", records.CANCELLING)),
+        TASK.c.lease_key.is_not(None),
+        TASK.c.lease_expires_at < bindparam("time"),
+    )
+    .limit(AT_ONCE)
+)
+SILENT_MESSAGES = (
+    select(MESSAGE.c.publication_key, MESSAGE.c.name, MESSAGE.c.lease_key)
+    .where(MESSAGE.c.state == "running", MESSAGE.c.due_at < bindparam("time"))
+    .limit(AT_ONCE)
+)
+QUEUED_TASKS = (
+    TASK.c.state == "queued",
+    TASK.c.message.is_not(None),
+    TASK.c.finished_at.is_(None),
+)
+
+
+def _counts(name: Any, due_at: Any, *where: ColumnElement[bool]) -> Any:
+    """Give the statement for how many entries there are by name, and how many are due."""
+    is_due = func.sum(case((due_at < bindparam("time"), 1), else_=0))
+    fresh = due_at < bindparam("fresh")
+    found = select(name.label("name"), func.count().label("total"), is_due.label("due"))
+    return found.where(*where, fresh).group_by(name)
+
+
+COUNT_TASKS = _counts(TASK.c.task_name, TASK.c.lease_expires_at, *QUEUED_TASKS)
+COUNT_MESSAGES = _counts(MESSAGE.c.queue, MESSAGE.c.due_at, MESSAGE.c.state == "queued")
+DUE_TASKS = (
+    select(
+        TASK.c.id,
+        TASK.c.task_name,
+        TASK.c.current_step,
+        TASK.c.owner,
+        TASK.c.message,
+        TASK.c.lease_expires_at.label("due_at"),
+    )
+    .where(
+        *QUEUED_TASKS,
+        TASK.c.lease_expires_at < bindparam("time"),
+        TASK.c.task_name.in_(bindparam("names", expanding=True)),
+    )
+    .order_by(TASK.c.lease_expires_at)
+)
+DUE_MESSAGES = select(
+    MESSAGE.c.id, MESSAGE.c.name, MESSAGE.c.content, MESSAGE.c.due_at
+).order_by(MESSAGE.c.due_at)
+LATER_TASK = (
+    update(TASK)
+    .where(TASK.c.id == bindparam("of_id"), TASK.c.state == "queued")
+    .where(TASK.c.lease_expires_at == bindparam("seen"))
+    .values(lease_expires_at=bindparam("later"))
+)
+LATER_MESSAGE = (
+    update(MESSAGE)
+    .where(MESSAGE.c.id == bindparam("of_id"), MESSAGE.c.state != "running")
+    .where(MESSAGE.c.due_at == bindparam("seen"))
+    .values(due_at=bindparam("later"), state="queued")
+)
+
+
+@dataclass
+class Backlog:
+    """What the journal says about one queue."""
+
+    total: int = 0
+    due: int = 0
+    names: list[str] = field(default_factory=list)  # of processors' jobs
+
+    def add(self, row: Any) -> None:
+        """Count some entries."""
+        self.total += row.total
+        self.due += row.due
+
+
+class Reaper:
+    """Looks after the work of one runner, in turn with those of other processes."""
+
+    def __init__(self, app: Flask) -> None:
+        """Take the app."""
+        state = state_of(app)
+        self._celery = cast("RunnerCelery", state.celery)
+        self._turn = max(2.0, state.settings["LEASE_SECONDS"] / 3)
+        self._counted_at = 0.0
+
+    def tick(self, _jobs: Sequence[Job]) -> None:
+        """Do what there is to do now, if it is this process' duty."""
+        if not duty.is_mine("reaper", self._turn):
+            return
+        self.end_silent()
+        self.send_held()
+        if time.monotonic() - self._counted_at >= TRUST.total_seconds() / 2:
+            again = self.send_lost()
+            self._counted_at = 0.0 if again else time.monotonic()
+
+    def end_silent(self) -> None:
+        """Take their jobs from those that gave no sign of life."""
+        moment = now()
+        for row in DB.session.execute(SILENT_TASKS, {"time": moment}).all():
+            LOG.warning("Task %s gave no sign of life", row.id)
+            self.lose_task(row.id, row.task_name, row.lease_key, NO_SIGN, moment)
+        for row in DB.session.execute(SILENT_MESSAGES, {"time": moment}).all():
+            LOG.warning("%s gave no sign of life", row.name)
+            key, lease_key = row.publication_key, row.lease_key
+            self.lose_message(key, row.name, lease_key, NO_SIGN, moment)
+
+    def lose_task(
+        self, task_id: int, name: str, lease_key: str, outcome: str, before: datetime
+    ) -> None:
+        """Let the next attempt at a task begin."""
+        again = self._is_repeatable(name)
+        found = records.release(
+            task_id, lease_key, outcome, before=before, repeatable=again
+        )
+        if found and outcome in NOBODY_SENDS:
+            self._publish_task(task_id)
+
+    def lose_message(
+        self, key: str, name: str, lease_key: str, outcome: str, before: datetime
+    ) -> None:
+        """Let a job that was lost begin once more."""
+        again = self._is_repeatable(name)
+        found = journal.release(key, lease_key, outcome, before=before, repeatable=again)
+        if found and outcome in NOBODY_SENDS:
+            row = DB.session.execute(
+                DUE_MESSAGES.where(MESSAGE.c.publication_key == key)
+            ).first()
+            if row is not None:
+                self._celery.publish(Outgoing.read(row.name, row.content))
+
+    def _is_repeatable(self, name: str) -> bool:
+        return bool(getattr(self._celery.tasks.get(name), "repeatable", True))
+
+    def job_broke(self, job: Job, error: object) -> None:
+        """Note that the process of a job of this worker has died."""
+        if isinstance(error, TimeLimitExceeded):
+            if job.is_journaled and job.publication_key:
+                journal.strike_out(job.publication_key, job.lease_key)
+                DB.session.commit()
+            return
+        self.give_up(job, outcome_of(error))
+
+    def give_up(self, job: Job, outcome: str) -> None:
+        """Let go of a job of this worker."""
+        if job.is_journaled and job.publication_key:
+            key, lease_key = job.publication_key, job.lease_key
+            self.lose_message(key, job.name, lease_key, outcome, ANY_TIME)
+        elif job.task_id is not None:
+            self.lose_task(job.task_id, job.name, job.lease_key, outcome, ANY_TIME)
+
+    def send_held(self) -> None:
+        """Send what was to go out later and is due now."""
+        held = DUE_MESSAGES.where(
+            MESSAGE.c.state == NEVER_SENT, MESSAGE.c.due_at < bindparam("time")
+        )
+        rows = DB.session.execute(held.limit(AT_ONCE), {"time": now()}).all()
+        self._send_messages(rows)
+
+    def send_lost(self) -> bool:
+        """Send again what the broker no longer has; tells whether there was any."""
+        moment, sent = now(), 0
+        for queue, backlog in self._backlogs(moment).items():
+            if backlog.due == 0:
+                continue
+            missing = min(backlog.due, backlog.total - self._waiting(queue), AT_ONCE)
+            if missing > 0:
+                LOG.info("Queue %s misses %s messages", queue, missing)
+                sent += self._send_oldest(queue, backlog, missing, moment)
+        return sent > 0
+
+    def _backlogs(self, moment: datetime) -> dict[str, Backlog]:
+        found: dict[str, Backlog] = {}
+        times = {"time": moment, "fresh": moment + TRUST}
+        for row in DB.session.execute(COUNT_MESSAGES, times):
+            found.setdefault(row.name, Backlog()).add(row)
+        for row in DB.session.execute(COUNT_TASKS, times):
+            if row.name in self._celery.tasks:  # else it is for workers that know it
+                queue = self._celery.queue_of(row.name)
+                backlog = found.setdefault(queue, Backlog())
+                backlog.add(row)
+                backlog.names.append(row.name)
+        DB.session.rollback()
+        return found
+
+    def _waiting(self, queue: str) -> int:
+        """Give how many messages the broker has ready in a queue."""
+        try:
+            with self._celery.connection_for_write() as connection:
+                channel = connection.channel()
+                return int(channel.queue_declare(queue, passive=True).message_count)
+        except (ChannelError, NotFound):
+            return 0  # it was never used, or is gone
+        except self._celery.cannot_publish as error:
+            raise BrokerUnavailable(f"the broker does not answer: {error}") from error
+
+    def _send_oldest(
+        self, queue: str, backlog: Backlog, count: int, moment: datetime
+    ) -> int:
+        mine = (MESSAGE.c.queue == queue, MESSAGE.c.state == "queued")
+        due = DUE_MESSAGES.where(*mine, MESSAGE.c.due_at < moment)
+        rows = DB.session.execute(due.limit(count)).all()
+        sent = self._send_messages(rows)
+        if sent < count and backlog.names:
+            values = {"time": moment, "names": backlog.names}
+            tasks = DB.session.execute(DUE_TASKS.limit(count - sent), values).all()
+            sent += self._send_tasks(tasks)
+        return sent
+
+    def _send_messages(self, rows: Sequence[Any]) -> int:
+        for row in rows:
+            if _is_mine(LATER_MESSAGE, row):
+                self._celery.publish(Outgoing.read(row.name, row.content))
+        return len(rows)
+
+    def _send_tasks(self, rows: Sequence[Any]) -> int:
+        for row in rows:
+            if _is_mine(LATER_TASK, row):
+                self._celery.publish(_message_of(row))
+        return len(rows)
+
+    def _publish_task(self, task_id: int) -> None:
+        moment = {"time": ANY_TIME, "names": list(self._celery.tasks)}
+        row = DB.session.execute(DUE_TASKS.where(TASK.c.id == task_id), moment).first()
+        if row is not None:
+            self._celery.publish(_message_of(row))
+
+
+def _is_mine(statement: Any, row: Any) -> bool:
+    """Put an entry off, and tell whether no other reaper did so first."""
+    values = {"of_id": row.id, "seen": row.due_at, "later": now() + TRUST}
+    done = DB.session.connection().execute(statement, values).rowcount == 1
+    DB.session.commit()
+    return done
+
+
+def _message_of(row: Any) -> Outgoing:
+    """Make the message of a processor's job out of the row of its task."""
+    headers = {
+        **records.headers_of(row.message),
+        "owner": row.owner,
+        "of_task": row.id,
+        "publication_key": secrets.token_hex(16),
+    }
+    options = {"headers": headers, "task_id": secrets.token_hex(16)}
+    kwargs = {"db_id": row.id}
+    if row.current_step >= 0:
+        kwargs["after_step"] = row.current_step
+    return Outgoing(row.task_name, (), kwargs, options)
+
+
+def watch(app: Flask) -> None:
+    """Renew leases and look for what is lost, in the main process of this worker."""
+    minder, reaper = state_of(app).minder, Reaper(app)
+    minder.every_second(renewal(minder))
+    minder.every_second(reaper.tick, alone=True)
+    minder.when_broken = reaper.job_broke
+    handing_back.watch(app, reaper)

@@ -1,0 +1,121 @@
+"""Works off a journaled message: claims it, runs the job, strikes it out.
+
+What a job starts when it has ended (the next of a chain, errbacks) is written to the
+journal in the transaction that strikes the job itself out, so neither is lost alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery import Task, current_task, signals
+from celery.exceptions import Ignore, Reject, Retry
+from flask import Flask
+
+from app_runner.db.engine import DB
+from app_runner.tasks import journal
+from app_runner.tasks.leases import ANY_TIME, Lease
+from app_runner.tasks.losses import HANDED_BACK
+from app_runner.tasks.patience import DATABASE_AWAY, patiently
+from app_runner.tasks.processing import explain
+
+LOG = logging.getLogger(__name__)
+
+
+def work_off(
+    task: Task[Any, Any], run: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """Run the job of a message, one at a time; raises `Ignore` for what is not ours."""
+    request: Any = task.request
+    if not request.get("journaled"):
+        return run(*args, **kwargs)
+    request.body_ended = request.struck = False
+    try:
+        _begin(request)
+        result = run(*args, **kwargs)
+    except (Ignore, Retry):
+        raise
+    except Reject as error:
+        if error.requeue:  # type: ignore[attr-defined]
+            _hand_back(request)
+        raise
+    except Exception as error:
+        request.broke = explain(error, traceback.format_exc())
+        raise
+    finally:
+        request.body_ended = True
+    if not (request.callbacks or request.chain):
+        finish(request)
+    return result
+
+
+def _begin(request: Any) -> None:
+    key, lease = request.publication_key, Lease.of(request)
+    request.lease_key = lease.key
+    try:
+        request.claimed = True
+        request.claimed = journal.claim(key, lease, str(request.hostname or ""))
+    except DATABASE_AWAY as error:
+        request.claimed = False
+        LOG.warning("%s waits in the journal for the database: %s", request.task, error)
+        raise Ignore from None
+    if not request.claimed:
+        LOG.info("%s was worked off before, or is worked on elsewhere", request.task)
+        raise Ignore
+
+
+def finish(request: Any) -> None:
+    """Strike out a message that is worked off, unless that was done."""
+    if not request.get("claimed") or request.get("struck"):
+        return
+    request.struck = True
+    patiently(lambda: _strike_out(request))
+
+
+def _strike_out(request: Any) -> None:
+    in_time = journal.strike_out(request.publication_key, request.lease_key)
+    DB.session.commit()
+    if not in_time:
+        LOG.warning("Refused: %s no longer holds its message", request.task)
+
+
+def _hand_back(request: Any) -> None:
+    request.struck = True
+    key, lease_key = request.publication_key, request.lease_key
+    journal.release(key, lease_key, HANDED_BACK, before=ANY_TIME)
+
+
+def predecessor(options: Mapping[str, Any]) -> Any:
+    """Give the request whose message ends with the message that is sent now, if any.
+
+    It retries or replaces itself, or it has ended and this is all that follows.
+    """
+    request: Any = current_task.request if current_task else None
+    if request is None or not request.get("claimed") or request.get("struck"):
+        return None
+    if request.get("body_ended"):
+        follows = [*(request.callbacks or ()), *(request.chain or ())[-1:]]
+        if request.get("broke"):
+            follows = list(request.errbacks or ())
+        plain = all(one.get("subtask_type") is None for one in follows)
+        return request if len(follows) == 1 and plain else None
+    retries = options.get("task_id") == request.id and options.get("retries")
+    replaces = options.get("replaced_task_nesting", 0) > request.replaced_task_nesting
+    alone = not (options.get("group_id") or options.get("chord"))
+    return request if retries or (replaces and alone) else None
+
+
+def watch(app: Flask) -> None:
+    """Strike out what this worker has worked off, when nothing did so before."""
+
+    def over(task: Any, **_: Any) -> None:
+        request = task.request
+        if not request.get("claimed") or request.get("struck"):
+            return
+        with app.app_context():
+            finish(request)
+
+    signals.task_postrun.connect(over, weak=False)
