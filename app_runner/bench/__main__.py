@@ -14,7 +14,7 @@ from app_runner.launch.supervisor import LaunchError
 from . import redis_space
 from .http_load import BadAnswer
 from .measures import TaskFailed
-from .plan import MEASURES
+from .plan import MEASURES, ON_REQUEST
 from .processes import StartFailed
 from .redis_space import NoRedis
 from .report import Row, as_json, machine, table
@@ -56,6 +56,11 @@ def measured(scene: Scene, names: Sequence[str]) -> list[Row]:
     return rows
 
 
+def usual() -> list[str]:
+    """Give the measures that are taken unless others are asked for."""
+    return [name for name in MEASURES if name not in ON_REQUEST]
+
+
 def interrupt(_number: int, _frame: FrameType | None) -> None:
     """Do on SIGTERM what Ctrl-C does, so that all that was started is ended."""
     raise KeyboardInterrupt
@@ -66,7 +71,7 @@ def bench(options: argparse.Namespace) -> int:
     begin = time.perf_counter()
     with Scene(effort_of(options), options.redis) as scene:
         facts = machine(redis_space.kind(scene.redis))
-        rows = measured(scene, options.only or list(MEASURES))
+        rows = measured(scene, options.only or usual())
     facts["seconds"] = round(time.perf_counter() - begin)
     print("\n" + table(rows) + "\n")
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))

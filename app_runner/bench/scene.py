@@ -47,6 +47,9 @@ class Effort:
     documents: int
     connections: int = 16
     clients: int = 8
+    streams: int = 100
+    finished: int = 1_000_000
+    purged: int = 100_000
 
 
 FULL = Effort(
@@ -64,6 +67,8 @@ QUICK = Effort(
     throughput_tasks=80,
     starts=1,
     documents=60,
+    finished=50_000,
+    purged=10_000,
 )
 
 
@@ -95,38 +100,42 @@ class Scene:
             if text := log.read_text("utf-8", "replace")[-1500:]:
                 print(f"--- {log.relative_to(self.folder)}\n{text}", file=sys.stderr)
 
-    def _enter(self, thing: AbstractContextManager[T]) -> T:
+    def enter(self, thing: AbstractContextManager[T]) -> T:
         return self._ending.enter_context(thing)
 
     @cached_property
     def folder(self) -> Path:
         """A folder that is deleted at the end."""
-        return Path(self._enter(tempfile.TemporaryDirectory(prefix="app-runner-bench-")))
+        return Path(self.enter(tempfile.TemporaryDirectory(prefix="app-runner-bench-")))
 
     @cached_property
     def redis(self) -> str:
         """The URL of the Redis server."""
-        return self._enter(redis_space.server(self._redis_url))
+        return self.enter(redis_space.server(self._redis_url))
+
+    @cached_property
+    def runner_settings(self) -> dict[str, str]:
+        """The environment of the runner with few plugins."""
+        return self.runner_environment("runner", self.plugins(FEW))
 
     @cached_property
     def runner(self) -> Side:
         """The runner with few plugins and its worker."""
-        plugins = self.plugins(FEW)
-        environment = self._runner_environment("runner", plugins)
+        environment = self.runner_settings
         folder = self.folder / "runner"
-        side = self._enter(
+        side = self.enter(
             serving("runner", "app_runner.wsgi:app", LIVE, folder, environment)
         )
-        worker = self._enter(working("app_runner.celery_worker", folder, environment))
+        worker = self.enter(working("app_runner.celery_worker", folder, environment))
         latencies(self.entry_point(side, PROCESSOR_NAME), 4)
         return replace(side, pids=(*side.pids, worker))
 
     @cached_property
     def large(self) -> Side:
         """The runner with many plugins, without a worker."""
-        environment = self._runner_environment("large", self.plugins(MANY))
+        environment = self.runner_environment("large", self.plugins(MANY))
         folder = self.folder / "large"
-        return self._enter(
+        return self.enter(
             serving("large", "app_runner.wsgi:app", LIVE, folder, environment)
         )
 
@@ -136,15 +145,15 @@ class Scene:
         paths = (LIST, OPENAPI, self.metadata_path)
         sizes = {path: len(get(self.runner.url(path)).body) for path in paths}
         folder = self.folder / "floor"
-        broker = self._enter(redis_space.claimed_database(self.redis))
+        broker = self.enter(redis_space.claimed_database(self.redis))
         environment = floor_environment(folder, broker, sizes)
-        side = self._enter(serving("floor", "floor:app", LIST, folder, environment))
-        worker = self._enter(working("floor:celery", folder, environment))
+        side = self.enter(serving("floor", "floor:app", LIST, folder, environment))
+        worker = self.enter(working("floor:celery", folder, environment))
         latencies(side.url(PROCESS), 4)
         return replace(side, pids=(*side.pids, worker))
 
-    def _runner_environment(self, name: str, plugins: Path) -> dict[str, str]:
-        broker = self._enter(redis_space.claimed_database(self.redis))
+    def runner_environment(self, name: str, plugins: Path) -> dict[str, str]:
+        broker = self.enter(redis_space.claimed_database(self.redis))
         return runner_environment(self.folder / name, broker, plugins)
 
     def plugins(self, count: int) -> Path:
@@ -170,7 +179,7 @@ class Scene:
         """Start an app with `count` plugins in its own process; give its figures."""
         if count not in self._starts:
             name = f"start-{count}"
-            self._starts[count] = self._runner_environment(name, self.plugins(count))
+            self._starts[count] = self.runner_environment(name, self.plugins(count))
         command = [sys.executable, "-m", "app_runner.bench.startup"]
         done = subprocess.run(
             [*command, str(self.plugins(count))],

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +68,17 @@ def _answers(url: str) -> bool:
 
 @contextmanager
 def serving(
-    name: str, target: str, path: str, folder: Path, environment: Mapping[str, str]
+    name: str,
+    target: str,
+    path: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    options: Sequence[str] = GUNICORN,
 ) -> Iterator[Side]:
     """Run gunicorn for a WSGI target in `folder`; ready when `path` is answered."""
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "gunicorn", *GUNICORN, "-b", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "gunicorn", *options, "-b", f"127.0.0.1:{port}"]
     log = folder / "server.log"
     with running([*command, target], folder, log, environment) as process:
         seconds = wait_until(lambda: _answers(base + path), process, log)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from app_runner.bench.plan import Sample, in_turns, per_plugin, row
+from app_runner.bench.plan import per_plugin
 from app_runner.bench.report import Target
 from app_runner.bench.scene import FEW, MANY
+from app_runner.bench.turns import Sample, in_turns, row
 
 
 def test_each_side_has_one_figure_per_round() -> None:
