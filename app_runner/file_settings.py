@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from app_runner.setting_types import Setting, choice, integer, json_pairs, text, url_of
+from app_runner.setting_types import (
+    Setting,
+    choice,
+    integer,
+    integer_or_zero,
+    json_pairs,
+    text,
+    url_of,
+    url_path,
+)
 
 FILE_SETTINGS: tuple[Setting, ...] = (
     Setting("DEFAULT_FILE_STORE", "local_filesystem", text, "Store of new result files."),
@@ -46,6 +55,25 @@ FILE_SETTINGS: tuple[Setting, ...] = (
         "Encryption that the server is asked for.",
     ),
     Setting("S3_KMS_KEY", "", text, "Key for the encryption `aws:kms`."),
+    Setting(
+        "FILE_DELIVERY",
+        "stream",
+        choice("stream", "redirect", "x-accel-redirect", "x-sendfile"),
+        "Who sends files to clients: the runner, an object store (by a redirect to it), "
+        "or the web server in front.",
+    ),
+    Setting(
+        "FILE_ACCEL_PATH",
+        "/protected-files/",
+        url_path,
+        "Internal location of nginx for the folder of the local store.",
+    ),
+    Setting(
+        "FILE_URL_SECONDS",
+        0,
+        integer_or_zero(7200, 10**9),
+        "Seconds that the URLs of result files in tasks work. 0: as long as the file.",
+    ),
     Setting(
         "TASK_FILE_QUOTA",
         0,

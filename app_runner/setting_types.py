@@ -79,6 +79,18 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return read
 
 
+def integer_or_zero(low: int, high: int) -> Callable[[Any], int]:
+    """Take 0, or a whole number between ``low`` and ``high``."""
+
+    def read(value: Any) -> int:
+        number = integer(0, high)(value)
+        if 0 < number < low:
+            raise ValueError(f"it must be 0, or a whole number from {low} to {high}")
+        return number
+
+    return read
+
+
 def _parts(value: Any, separators: str) -> list[str]:
     if isinstance(value, str):
         return [part.strip() for part in re.split(separators, value) if part.strip()]

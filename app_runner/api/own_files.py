@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import io
 from typing import BinaryIO
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+from app_runner.api.file_links import may_read
 from app_runner.api.files import content_type, disposition
 from app_runner.application import base_url
 from app_runner.db.models import TaskFile, Upload
@@ -36,11 +36,11 @@ def own_files(app: Flask) -> Resolver:
             endpoint, values = adapter.match(parts.path[len(root) :], method="GET")
         except HTTPException:
             return LocalContent(_nothing(), status=404)
-        tag = parse_qs(parts.query).get("file-id", [""])[0]
+        query = {name: found[0] for name, found in parse_qs(parts.query).items()}
         if endpoint == UPLOAD:
-            return _content(app, Upload, int(values["upload_id"]), tag)
+            return _content(app, Upload, int(values["upload_id"]), query)
         return (
-            _content(app, TaskFile, int(values["file_id"]), tag)
+            _content(app, TaskFile, int(values["file_id"]), query)
             if endpoint == FILE
             else None
         )
@@ -49,13 +49,11 @@ def own_files(app: Flask) -> Resolver:
 
 
 def _content(
-    app: Flask, kind: type[TaskFile | Upload], file_id: int, tag: str
+    app: Flask, kind: type[TaskFile | Upload], file_id: int, query: dict[str, str]
 ) -> LocalContent | None:
     with app.app_context():
         file = kind.get_by_id(file_id)
-        if file is None or not hmac.compare_digest(
-            file.security_tag.encode(), tag.encode()
-        ):
+        if file is None or not may_read(file, query):
             return LocalContent(_nothing(), status=404)
         if isinstance(file, Upload):
             if not file.is_complete:

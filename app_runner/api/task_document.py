@@ -16,6 +16,7 @@ from flask import Flask, current_app, url_for
 from sqlalchemy import Table, bindparam, select
 
 from app_runner.api.documents import Document
+from app_runner.api.file_links import expiring_url, lasting_url
 from app_runner.api.task_execution import execution, is_queued
 from app_runner.application import base_url
 from app_runner.db.engine import DB
@@ -58,11 +59,16 @@ def built_document(task_id: int) -> Built:
     if task is None:
         raise TaskNotFound(f"there is no task {task_id}")
     document = Document.of_json(app.json.dumps(describe(task)).encode())
-    lasts = PLACE_SECONDS if is_queued(task) else float("inf")
+    lasts = PLACE_SECONDS if is_queued(task) else _links_last()
     built = cache[key] = Built(document, task.revision, time.monotonic() + lasts)
     while len(cache) > CACHED_TASKS:
         cache.popitem(last=False)
     return built
+
+
+def _links_last() -> float:
+    """Give the seconds after which the links to files have to be made anew."""
+    return current_runner.settings["FILE_URL_SECONDS"] or float("inf")
 
 
 TASK = cast(Table, ProcessingTask.__table__)
@@ -106,12 +112,12 @@ def file_url(file: TaskFile) -> str:
 
     For a link it is the URL that the link leads to.
     """
-    return link_of(file) or url_for(
-        "files-api.FileView",
-        file_id=file.id,
-        **{"file-id": file.security_tag},
-        _external=True,
-    )
+    if (link := link_of(file)) is not None:
+        return link
+    seconds = current_runner.settings["FILE_URL_SECONDS"]
+    if not seconds:
+        return lasting_url(file)
+    return expiring_url(file, int(time.time()) + 2 * seconds)
 
 
 def link_of(file: TaskFile) -> str | None:

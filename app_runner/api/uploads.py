@@ -8,7 +8,6 @@ where its bytes are read from, and the right to do both.
 from __future__ import annotations
 
 import binascii
-import hmac
 from base64 import b64decode
 from http import HTTPStatus
 from typing import Any, BinaryIO, cast
@@ -27,6 +26,7 @@ from werkzeug.http import http_date
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.errors import on_http_error
+from app_runner.api.file_links import may_read
 from app_runner.api.files import FileQuerySchema, file_response
 from app_runner.api.identity import require_owner
 from app_runner.api.multipart import first_file
@@ -144,7 +144,7 @@ class UploadView(MethodView):
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, query: dict[str, Any], upload_id: int) -> Response:
         """Give the bytes of a complete upload; HEAD tells how many are there (tus)."""
-        upload = find(upload_id, query["file_id"])
+        upload = find(upload_id, query)
         if upload.is_complete and "Tus-Resumable" not in request.headers:
             return file_response(upload, download=query["download"])
         if request.method != "HEAD":
@@ -163,7 +163,7 @@ class UploadView(MethodView):
     def patch(self, query: dict[str, Any], upload_id: int) -> Response:
         """Add bytes at the end of the upload (tus 1.0)."""
         _check_version()
-        upload = find(upload_id, query["file_id"])
+        upload = find(upload_id, query)
         if request.mimetype != PIECE_TYPE:
             raise UnsupportedMediaType(_("The body must be %(type)s.", type=PIECE_TYPE))
         _receive(upload, _number("Upload-Offset"))
@@ -175,17 +175,15 @@ class UploadView(MethodView):
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def delete(self, query: dict[str, Any], upload_id: int) -> None:
         """Delete the upload with its bytes."""
-        upload = find(upload_id, query["file_id"])
+        upload = find(upload_id, query)
         require_owner(upload)
         uploads.discard(upload)
 
 
-def find(upload_id: int, tag: str) -> Upload:
+def find(upload_id: int, query: dict[str, Any]) -> Upload:
     """Give the upload; 404 without the right tag."""
     upload = Upload.get_by_id(upload_id)
-    if upload is None or not hmac.compare_digest(
-        upload.security_tag.encode(), tag.encode()
-    ):
+    if upload is None or not may_read(upload, query):
         abort(HTTPStatus.NOT_FOUND)
     return upload
 

@@ -65,7 +65,7 @@ def get_files_from_zip(
     UTF-8. A file is open until the next one is asked for. All members are looked at
     before the first is given. Raises `ArchiveRefused`, also while a file is read.
     """
-    with _refusing(), ZipFile(_ShortReads(file_)) as archive:
+    with _refusing(), ZipFile(ShortReads(file_)) as archive:
         members = archive.infolist()
         _check(members, limits)
         for member in members:
@@ -81,7 +81,7 @@ def _opened(packed: Any, mode: str) -> IO[Any]:
     return io.TextIOWrapper(binary, encoding="utf-8-sig")
 
 
-class _ShortReads:
+class ShortReads:
     """The archive's file, of which never much is read at once.
 
     The zip module reads the list of members whole, however long it says it is.

@@ -44,7 +44,7 @@ class LocalStore(FileStore, name="local_filesystem"):
 
     def write(self, key: str, source: BinaryIO) -> int:
         """Write to a temporary name, sync, then rename into place."""
-        path = self._path(key)
+        path = self.path(key)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PART}")
         with _as_store_error(key):
             target = _create(draft)
@@ -70,19 +70,19 @@ class LocalStore(FileStore, name="local_filesystem"):
     def open(self, key: str) -> BinaryIO:
         """Open the file."""
         with _as_store_error(key):
-            return self._path(key).open("rb")
+            return self.path(key).open("rb")
 
     def size(self, key: str) -> int:
         """Ask the file system."""
         with _as_store_error(key):
-            status = self._path(key).stat()
+            status = self.path(key).stat()
         if not S_ISREG(status.st_mode):
             raise FileMissing(f"there is no file {key!r}")
         return status.st_size
 
     def delete(self, key: str) -> None:
         """Remove the file, and folders that are empty then."""
-        path = self._path(key)
+        path = self.path(key)
         with _as_store_error(key):
             path.unlink(missing_ok=True)
         root = self.folder.resolve()
@@ -115,7 +115,8 @@ class LocalStore(FileStore, name="local_filesystem"):
         self.folder.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.folder).free
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Give where the file is; raises `StoreError` for what is no key of ours."""
         root = self.folder.resolve()
         path = (root / check_key(key)).resolve()
         if not path.is_relative_to(root) or path == root:

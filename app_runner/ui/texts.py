@@ -16,6 +16,7 @@ def script_texts() -> dict[str, str]:
         "log": _("Log"),
         "results": _("Results"),
         "preview": _("Preview"),
+        "more": _("Show more"),
         "download": _("Download"),
         "cut": _("Only the beginning is shown."),
         "noPreview": _("This file cannot be shown here."),

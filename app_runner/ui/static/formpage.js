@@ -110,6 +110,7 @@
   let shown = null;
   async function showTask(url) {
     const taskView = await withScript("taskview.js", "taskView");
+    await withScript("previews.js", "previews");
     shown?.close();
     const place = document.createElement("div");
     (document.querySelector("main") || document.body).append(place);

@@ -5,9 +5,6 @@
   const FIRST_PAUSE = 250; // milliseconds between two looks at the task, growing …
   const LONGEST_PAUSE = 2000; // … up to this
   const MISSES = 10; // looks in vain, one after the other, until we give up
-  const PREVIEW_BYTES = 20000;
-  const IMAGES = /^image\/(png|jpeg|gif|webp|svg\+xml)$/;
-  const TEXTS = /^text\/(?!html)|[/+](json|x-lines\+json|csv|yaml)$/i;
   // No allow-same-origin: the page of a plugin must not act as ours.
   // A page with an origin of its own would not get the cookie of who is logged in.
   const LOGGED_IN = document.body.classList.contains("logged-in");
@@ -224,7 +221,7 @@
     line.append(make("span", { class: "result-kind" }, kind));
     const item = make("li", {}, line);
     const type = (output.contentType || "").split(";")[0].trim();
-    if (IMAGES.test(type) || TEXTS.test(type)) {
+    if (window.AppRunner.previews.canShow(output.href, type)) {
       line.append(previewButton(item, output.href, type, name));
     }
     const download = make("a", { href: output.href, download: name });
@@ -240,51 +237,17 @@
     button.append(text("preview", "Preview"));
     let preview = null;
     button.addEventListener("click", async () => {
-      preview ??= IMAGES.test(type)
-        ? item.appendChild(make("img", { src: href, alt: name, hidden: "" }))
-        : item.appendChild(await textPreview(href, type));
+      if (!preview) {
+        preview = make("div", { hidden: "" });
+        item.append(preview);
+        preview.append(await window.AppRunner.previews.show(href, type, name));
+      }
       preview.hidden = !preview.hidden;
       button.setAttribute("aria-expanded", String(!preview.hidden));
     });
     return button;
   }
 
-  async function textPreview(href, type) {
-    const box = make("pre", { tabindex: "0", hidden: "" });
-    try {
-      const { start, isWhole } = await firstBytes(href);
-      const content = new TextDecoder().decode(start);
-      const isJson = isWhole && /[/+]json$/.test(type) && !type.includes("lines");
-      box.textContent = isJson ? JSON.stringify(JSON.parse(content), null, 2) : content;
-      if (!isWhole) {
-        box.append(make("em", {}, `\n${text("cut", "Only the beginning is shown.")}`));
-      }
-    } catch {
-      box.textContent = text("noPreview", "This file cannot be shown here.");
-    }
-    return box;
-  }
-
-  /* Read the beginning and leave the rest where it is: results may be gigabytes. */
-  async function firstBytes(href) {
-    const response = await fetch(href);
-    if (!response.ok) {
-      throw new TypeError(`status ${response.status}`);
-    }
-    const reader = response.body.getReader();
-    const chunks = [];
-    let size = 0;
-    let done = false;
-    while (!done && size < PREVIEW_BYTES) {
-      const read = await reader.read();
-      done = read.done;
-      size += read.value?.length || 0;
-      chunks.push(read.value || new Uint8Array());
-    }
-    reader.cancel();
-    const all = new Uint8Array(await new Blob(chunks).arrayBuffer());
-    return { start: all.slice(0, PREVIEW_BYTES), isWhole: done && size <= PREVIEW_BYTES };
-  }
-
-  window.AppRunner = { ...window.AppRunner, taskView: { show, embedForm, make, text } };
+  window.AppRunner = { ...window.AppRunner, make, text };
+  window.AppRunner.taskView = { show, embedForm, make, text };
 })();
