@@ -36,6 +36,8 @@ NO_BROKER = "redis://127.0.0.1:1/0"
 #: Tests that start programs, make a runner each, or try very many inputs; what is left is
 #: quick (`./run test --unit`).
 SLOW = (
+    *("access/test_two_users.py", "access/test_hard_shell.py", "access/test_tokens.py"),
+    *("access/test_documented_answers.py", "access/test_signed_messages.py"),
     *("authors/", "bench/", "compat/", "docs/", "launch/", "plugins/", "processors/"),
     *("bundled/", "sources/", "test_run.py"),
     *("api/test_fuzzing.py", "api/test_openapi.py", "data/test_entities.py"),

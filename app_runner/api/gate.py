@@ -24,6 +24,7 @@ from app_runner.config import Settings
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, TaskFile
 from app_runner.db.models.access import SESSION
+from app_runner.db.models.uploads import Upload
 from app_runner.state import state_of
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -36,6 +37,7 @@ _ID: BindParameter[int] = bindparam("id")
 #: Whose a thing is, by the kind of its signed id.
 OWNERS: dict[str, Select[Any]] = {
     "task": select(ProcessingTask.owner).where(ProcessingTask.id == _ID),
+    "upload": select(Upload.owner).where(Upload.id == _ID),
     "file": select(ProcessingTask.owner).join(TaskFile).where(TaskFile.id == _ID),
 }
 

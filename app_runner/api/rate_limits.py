@@ -57,7 +57,8 @@ class RateLimits:
 def _storage(settings: Mapping[str, Any]) -> str:
     url = str(settings["RATE_LIMIT_STORAGE"] or settings["BROKER_URL"]).partition(";")[0]
     if url.startswith("redis+socket://"):
-        return url.replace("redis+socket://", "redis+unix://", 1)
+        unix = url.replace("redis+socket://", "redis+unix://", 1)
+        return unix.replace("virtual_host=", "db=", 1)  # kombu's word for it
     return url if url.startswith(("redis://", "rediss://")) else "memory://"
 
 
