@@ -12,6 +12,7 @@ from app_runner import application, babel, compat, dispatch, hosting, hot, logs
 from app_runner.api import (
     documents,
     gate,
+    idempotency,
     identity,
     login,
     openapi,
@@ -45,6 +46,7 @@ EXTENSIONS = (
     identity,
     gate,
     api_errors,
+    idempotency,
     documents,
     task_document,
     stores,

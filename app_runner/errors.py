@@ -72,6 +72,10 @@ class RequirementError(PluginLoadError):
     """What a plugin requires cannot be read, resolved or installed."""
 
 
+class TooManyTasks(UnavailableError):
+    """A plugin or a user has as many unfinished tasks as a setting allows."""
+
+
 class TaskNotFound(RunnerError):
     """There is no task of this id."""
 

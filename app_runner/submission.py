@@ -27,6 +27,8 @@ class Submission:
     sent: Callable[[], Any] = lambda: None
     key: str | None = None
     digest: str | None = None
+    taken_key: str | None = None  # the same, after a task has taken them
+    taken_digest: str | None = None
 
     def columns(self) -> dict[str, Any]:
         """Give what the row of a new task takes over."""

@@ -38,6 +38,12 @@ def priorities(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple((pattern, read(number)) for pattern, number in _pairs(value))
 
 
+def task_limits(value: Any) -> tuple[tuple[str, int], ...]:
+    """Take a mapping, its JSON, or its pairs: patterns of plugins, numbers of tasks."""
+    read = integer(0, 2**31)
+    return tuple((pattern, read(number)) for pattern, number in _pairs(value))
+
+
 TASK_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "TASK_TIME_LIMIT",
@@ -78,6 +84,26 @@ TASK_SETTINGS: tuple[Setting, ...] = (
         plugin_patterns,
         "Patterns of plugin names or ids whose jobs a worker takes, separated by commas. "
         "Empty: all.",
+    ),
+    Setting(
+        "TASK_LIMIT_PER_PLUGIN",
+        0,
+        integer(0, 2**31),
+        "Tasks of a plugin that may run or wait for a worker at the same time; 0 is no "
+        "limit.",
+    ),
+    Setting(
+        "PLUGIN_TASK_LIMITS",
+        (),
+        task_limits,
+        "JSON object: pattern of plugin names or ids to their own such limit.",
+    ),
+    Setting(
+        "TASK_LIMIT_PER_USER",
+        0,
+        integer(0, 2**31),
+        "Tasks of a user that may run or wait for a worker at the same time; 0 is no "
+        "limit. All that is submitted without a login counts as one user's.",
     ),
     Setting(
         "CANCEL_GRACE",

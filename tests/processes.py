@@ -25,6 +25,7 @@ JSON_OBJECTS = (
     setting_types.json_pairs,
     task_settings.named_queues,
     task_settings.priorities,
+    task_settings.task_limits,
 )
 
 

@@ -6,11 +6,12 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Response, current_app, jsonify, render_template, request
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
+from app_runner.api.root import wants_html
 from app_runner.babel import gettext as _
 from app_runner.errors import (
     BrokerUnavailable,
@@ -19,6 +20,7 @@ from app_runner.errors import (
     StoreError,
     TaskFinished,
     TaskNotFound,
+    TooManyTasks,
     UnavailableError,
     UserError,
 )
@@ -52,6 +54,10 @@ def on_http_error(error: HTTPException) -> Any:
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()
     _take_back()
+    if error.code == HTTPStatus.TOO_MANY_REQUESTS and wants_html(
+        request.accept_mimetypes
+    ):
+        return _page(error)
     data: dict[str, Any] = getattr(error, "data", None) or {}
     message = data.get("message")
     described = (
@@ -67,6 +73,13 @@ def on_http_error(error: HTTPException) -> Any:
     for name, value in (data.get("headers") or {}).items():
         response.headers[name] = value
     return response
+
+
+def _page(error: HTTPException) -> Response:
+    """Say to a person at a form, whose browser has left it, why it was refused."""
+    page = render_template("refused.html", message=error.description)
+    headers = [h for h in error.get_headers(request.environ) if h[0] == "Retry-After"]
+    return Response(page, error.code or 500, headers, mimetype="text/html")
 
 
 def _messages(data: dict[str, Any]) -> Any:
@@ -85,6 +98,11 @@ def on_unavailable(error: Exception) -> Response:
     response = _response(503, message)
     response.headers["Retry-After"] = str(UnavailableError.retry_after)
     return response
+
+
+def on_too_many(error: TooManyTasks) -> Any:
+    """Answer 429."""
+    return on_http_error(TooManyRequests(str(error), retry_after=error.retry_after))
 
 
 def on_database_error(error: DBAPIError) -> Response:
@@ -140,6 +158,7 @@ def init_app(app: Flask) -> None:
     """Register the handlers."""
     app.register_error_handler(HTTPException, on_http_error)
     app.register_error_handler(UnavailableError, on_unavailable)
+    app.register_error_handler(TooManyTasks, on_too_many)
     app.register_error_handler(OperationalError, on_unavailable)
     app.register_error_handler(PoolTimeout, on_unavailable)
     app.register_error_handler(DBAPIError, on_database_error)

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, request
 from marshmallow import Schema
 
 from app_runner import submission
+from app_runner.api import idempotency
 from app_runner.api.arguments import is_json
 from app_runner.api.kept_parameters import SEALED, is_password
 from app_runner.api.task_execution import is_secret
@@ -39,15 +40,18 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
         secrets = _secret_names(blueprint)
         return known | ({"secrets": secrets} if secrets else {})
 
-    def begin() -> None:
+    def begin() -> Any:
         if request.method == "POST":
             came_to = {**origin(), "entryPoint": request.path}
             begun = submission.Submission(identifier, came_to)
             if not plugin.declared_by_object:  # its rows have the parameters as sent
                 begun.sent = lambda: _sent(origin().get("secrets", ()))
             submission.begin(begun)
+            return idempotency.begin(begun)
+        return None
 
     app.before_request_funcs.setdefault(blueprint.name, []).append(begin)
+    app.after_request_funcs.setdefault(blueprint.name, []).append(idempotency.end)
 
 
 def _sent(secret_names: Collection[str]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from flask import Response
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app_runner.api.fields import FileUrl
+from app_runner.api.reruns import rerun
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import task_url
 from app_runner.api.url_check import WEB_SCHEMES
@@ -37,21 +38,33 @@ def _unsubscribe(task: ProcessingTask, values: dict[str, Any]) -> None:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "cancel": _cancel,
+        "rerun": rerun,
         "subscribe": _subscribe,
         "unsubscribe": _unsubscribe,
     }
 )
 NEED_WEBHOOK = ("subscribe", "unsubscribe")
 
+COMMAND_RESPONSES = {
+    "303": {"description": "The task was started again, as a new one."},
+    "404": {"description": "There is no such task."},
+    "409": {"description": "The task has ended, or cannot be started again."},
+    "429": {"description": "There are too many unfinished tasks."},
+}
+
 
 class TaskCommandSchema(MaBaseSchema):
-    """A command: end the task, or tell ``webhookHref`` of changes, or no longer."""
+    """A command: end the task, run it again, tell a webhook of changes or no longer.
+
+    ``parameters`` are those of ``rerun`` that shall differ from the task's own.
+    """
 
     command = fields.String(required=True, validate=validate.OneOf(tuple(COMMANDS)))
     webhook_href = FileUrl(allow_none=False, schemes=WEB_SCHEMES)
     event = fields.String(
         load_default=None, allow_none=True, validate=validate.OneOf(tuple(EVENTS))
     )
+    parameters = fields.Dict(keys=fields.String(), load_default=None, allow_none=True)
 
     @validates_schema(skip_on_field_errors=False)
     def _needs_receiver(self, data: Mapping[str, Any], **_options: Any) -> None:

@@ -13,7 +13,12 @@ from app_runner.api import task_events, task_list, task_log
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.identity import require_owner
 from app_runner.api.schemas import MaBaseSchema
-from app_runner.api.task_commands import COMMANDS, NEED_WEBHOOK, TaskCommandSchema
+from app_runner.api.task_commands import (
+    COMMAND_RESPONSES,
+    COMMANDS,
+    NEED_WEBHOOK,
+    TaskCommandSchema,
+)
 from app_runner.api.task_document import task_document
 from app_runner.api.task_events import WaitSchema, wait_for_change
 from app_runner.tasks import records
@@ -133,7 +138,7 @@ class TaskView(MethodView):
 
     @BLUEPRINT.arguments(TaskCommandSchema(), location="json")
     @BLUEPRINT.response(HTTPStatus.OK, TaskSchema())
-    @BLUEPRINT.doc(responses={"404": {"description": "There is no such task."}})
+    @BLUEPRINT.doc(responses=COMMAND_RESPONSES)
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def post(self, command: dict[str, Any], task_id: int) -> Response:
         """Ask something of the task: be told of changes, say."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from app_runner.db.engine import DB, RunnerSession
 from app_runner.db.models import ProcessingTask, Step
-from app_runner.tasks import journal, records, working
+from app_runner.tasks import admission, journal, records, working
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.patience import patiently
 
@@ -128,6 +128,11 @@ def _reopen(step_id: int) -> None:
     if step is not None and not step.task.is_finished:
         step.cleared = False
         step.task.state = "waiting"
+
+
+@event.listens_for(RunnerSession, "before_flush")
+def _admit(session: Session, context: UOWTransaction, instances: object) -> None:
+    admission.admit(row for row in session.new if isinstance(row, ProcessingTask))
 
 
 @event.listens_for(RunnerSession, "after_flush")

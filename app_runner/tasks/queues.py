@@ -45,12 +45,12 @@ class QueuePlan:
 
     def add(self, name: str, identifier: str, jobs: Iterable[Any]) -> None:
         """Give a queue to a plugin and its recorded jobs."""
-        queue = _chosen(self._groups, name, identifier)
+        queue = chosen(self._groups, name, identifier)
         if queue is None:
             queue = f"{self.main}.{name}"
             self._own.add(queue)
         self._plugins[identifier] = queue
-        decided = _chosen(self._priorities, name, identifier)
+        decided = chosen(self._priorities, name, identifier)
         for job in jobs:
             wished = (decided, job.options.get("queue_priority"), NORMAL)
             priority = next(number for number in wished if number is not None)
@@ -102,7 +102,7 @@ def _matches(pattern: str, *names: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)
 
 
-def _chosen(pairs: Sequence[tuple[str, T]], *names: str) -> T | None:
+def chosen(pairs: Sequence[tuple[str, T]], *names: str) -> T | None:
     return next((value for pattern, value in pairs if _matches(pattern, *names)), None)
 
 

@@ -1,0 +1,65 @@
+"""Refuses submits when a plugin or a user has enough tasks that run or wait for a worker.
+
+Counted in the transaction that writes the new task, one submit after the other, so that
+many at once do not slip through. Without limits nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from app_runner import submission
+from app_runner.babel import gettext as _
+from app_runner.config import Settings
+from app_runner.db.engine import DB
+from app_runner.db.models import Catalogue, ProcessingTask
+from app_runner.errors import TooManyTasks
+from app_runner.state import current_runner
+from app_runner.tasks.queues import chosen
+
+#: Changes nothing, but makes who comes second wait for the first one's commit.
+ONE_AFTER_THE_OTHER = update(Catalogue).values(generation=Catalogue.generation)
+
+
+def limit_of_plugin(settings: Settings, plugin: str) -> int:
+    """Give how many open tasks a plugin (id) may have; 0 is any number."""
+    own = chosen(settings["PLUGIN_TASK_LIMITS"], plugin.partition("@")[0], plugin)
+    return int(settings["TASK_LIMIT_PER_PLUGIN"] if own is None else own)
+
+
+def _limits(task: ProcessingTask) -> Iterator[tuple[int, ColumnElement[bool], str]]:
+    """Give the limits for a new task, what they count, and what is said."""
+    settings = current_runner.settings
+    plugin = task.plugin or ""
+    if most := limit_of_plugin(settings, plugin):
+        text = _("This plugin has %(n)d unfinished tasks, and takes no more.", n=most)
+        yield most, ProcessingTask.plugin == plugin, text
+    if most := settings["TASK_LIMIT_PER_USER"]:
+        text = _("You have %(n)d unfinished tasks; wait until one has ended.", n=most)
+        owner = ProcessingTask.owner
+        yield most, owner.is_(None) if task.owner is None else owner == task.owner, text
+
+
+def admit(tasks: Iterable[ProcessingTask]) -> None:
+    """Raise `TooManyTasks` unless new tasks are within their limits.
+
+    Only in a submit, whose client can be told to come back later.
+    """
+    if submission.current() is not None:
+        for task in tasks:
+            _check(task)
+
+
+def _check(task: ProcessingTask) -> None:
+    limits = list(_limits(task))
+    if not limits:
+        return
+    connection = DB.session.connection()
+    connection.execute(ONE_AFTER_THE_OTHER)
+    for most, counted, text in limits:
+        is_open = ProcessingTask.finished_at.is_(None), ProcessingTask.state != "waiting"
+        some = select(ProcessingTask.id).where(*is_open, counted).limit(most).subquery()
+        if connection.scalar(select(func.count()).select_from(some)) == most:
+            raise TooManyTasks(text)
