@@ -60,6 +60,7 @@ from app_runner.plugins.metadata import (
     PluginType,
 )
 from app_runner.state import current_runner
+from app_runner.tasks.called import CalledTask
 from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.inputs import InputFile, UploadedFile, given_file
@@ -84,6 +85,7 @@ __all__ = [
     "ArchiveRefused",
     "Boolean",
     "CSVList",
+    "CalledTask",
     "Choice",
     "DataBlob",
     "DataMetadata",

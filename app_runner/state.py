@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, current_app, has_app_context
+from flask import Flask, current_app, g, has_app_context
 from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
@@ -91,6 +91,18 @@ def loading(app: Flask) -> Iterator[Loading]:
             yield record
     finally:
         LOADING.reset(token)
+
+
+#: How many tasks are above the one that is worked on: each called the plugin of the next.
+CALL_DEPTH: ContextVar[int] = ContextVar("app_runner_call_depth", default=0)
+#: Key of the WSGI environment with the user for whom the runner asks itself.
+ON_BEHALF_OF = "app_runner.on_behalf_of"
+
+
+def call_depth() -> int:
+    """Give how deep the calls are: what the request tells, or the job."""
+    told: int | None = g.get("call_depth") if has_app_context() else None
+    return CALL_DEPTH.get() if told is None else told
 
 
 #: Base URL (scheme, host, prefix) for absolute links outside a request; jobs set it.

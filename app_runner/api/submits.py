@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, abort, g, request
 from marshmallow import Schema
 
 from app_runner import submission
@@ -16,9 +17,11 @@ from app_runner.api import idempotency
 from app_runner.api.arguments import is_json
 from app_runner.api.kept_parameters import SEALED, is_password
 from app_runner.api.task_execution import is_secret
+from app_runner.babel import gettext as _
 from app_runner.plugins.base import PluginBase
 from app_runner.plugins.git import commit_of
 from app_runner.state import current_runner
+from app_runner.tasks.calls import DEPTH_HEADER
 from app_runner.tasks.sealing import seal
 
 #: Bytes of a body whose fields are kept with the task, to run it again.
@@ -42,6 +45,7 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
 
     def begin() -> Any:
         if request.method == "POST":
+            note_call_depth()
             came_to = {**origin(), "entryPoint": request.path}
             begun = submission.Submission(identifier, came_to)
             if not plugin.declared_by_object:  # its rows have the parameters as sent
@@ -52,6 +56,15 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
 
     app.before_request_funcs.setdefault(blueprint.name, []).append(begin)
     app.after_request_funcs.setdefault(blueprint.name, []).append(idempotency.end)
+
+
+def note_call_depth() -> None:
+    """Remember how many tasks stand above what this request starts; 400 for nonsense."""
+    if (told := request.headers.get(DEPTH_HEADER)) is None:
+        return
+    if not (told.isascii() and told.isdigit() and len(told) <= 4):
+        abort(HTTPStatus.BAD_REQUEST, _("The depth of calls must be a number."))
+    g.call_depth = int(told)
 
 
 def _sent(secret_names: Collection[str]) -> dict[str, Any] | None:

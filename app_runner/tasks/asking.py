@@ -16,9 +16,12 @@ from typing import Any, NoReturn
 
 from app_runner.babel import gettext as _
 from app_runner.errors import UserError
+from app_runner.state import call_depth
 from app_runner.tasks.recorder import PRIVATE_PREFIX
 from app_runner.tasks.sealing import seal, unseal
 
+#: Tasks that may stand above one that calls a further plugin.
+MAX_DEPTH = 10
 MAX_STATE = 1_000_000  # characters of JSON; larger things are scratch files
 
 
@@ -36,6 +39,8 @@ class Question:
     title: str = ""
     help: str = ""
     sealed: bool = False
+    is_call: bool = False  # of another plugin: its task gives the answer
+    depth: int = 0  # calls above the task that asks
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -44,8 +49,13 @@ class Question:
 
     def read(self) -> tuple[Any, list[str]]:
         """Give state and passwords; raises `UserError` when they cannot be read."""
-        kept = json.loads(unseal(self.kept) if self.sealed else self.kept)
+        kept = self.opened()
         return kept["state"], kept["secrets"]
+
+    def opened(self) -> dict[str, Any]:
+        """Give all that was kept; raises as `read`."""
+        kept: dict[str, Any] = json.loads(unseal(self.kept) if self.sealed else self.kept)
+        return kept
 
 
 class Asked(BaseException):
@@ -71,8 +81,7 @@ def ask(
     Raises ``TypeError`` for what another process could not find again or JSON cannot
     hold.
     """
-    if not isinstance(then, FunctionType):
-        raise TypeError("then= must be a function")
+    _check(then)
     if isinstance(parameters, type) or parameters is None or callable(parameters):
         source = parameters or then
     else:
@@ -86,8 +95,42 @@ def ask(
             str(title),
             str(help_),
             bool(secrets),
+            depth=call_depth(),
         )
     )
+
+
+def call(
+    target: str,
+    parameters: dict[str, Any],
+    then: Callable[..., Any],
+    state: Any,
+    secrets: Sequence[str] = (),
+) -> NoReturn:
+    """End the running part with a call of the plugin ``target`` (id, name or URL).
+
+    ``parameters`` are JSON by their names on the wire. Raises as `ask`, and `UserError`
+    when calls go too deep.
+    """
+    _check(then)
+    if call_depth() >= MAX_DEPTH:
+        raise UserError(
+            _(
+                "Plugins call each other more than %(most)s deep, perhaps in a circle; "
+                "%(plugin)s was not called.",
+                most=MAX_DEPTH,
+                plugin=target,
+            )
+        )
+    call_ = {"plugin": target, "parameters": parameters}
+    kept = {"state": {} if state is None else state, "secrets": list(secrets)}
+    text, name = seal(_json({**kept, "call": call_})), name_of(then)
+    raise Asked(Question(name, name, text, sealed=True, is_call=True, depth=call_depth()))
+
+
+def _check(then: Any) -> None:
+    if not isinstance(then, FunctionType):
+        raise TypeError("then= must be a function")
 
 
 def _json(kept: Any) -> str:

@@ -37,6 +37,8 @@ SUBSCRIBERS = (
     .join(TASK, TASK.c.id == HOOK.c.task_id)
     .where(HOOK.c.task_id == bindparam("of_task"))
 )
+#: Begins the receiver that is a task of ours which waits for the task it has called.
+OUR_CALL = "app-runner:call/"
 #: True while signals are sent for a change whose deliveries are noted already.
 NOTED: ContextVar[bool] = ContextVar("app_runner_deliveries_noted", default=False)
 

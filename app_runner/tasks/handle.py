@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, BinaryIO, NoReturn
@@ -18,6 +18,7 @@ from app_runner.state import current_runner
 from app_runner.tasks import asking, capture, records, results
 from app_runner.tasks import content as content_of
 from app_runner.tasks.batch import Batch
+from app_runner.tasks.called import SavedFile, wire_values
 from app_runner.tasks.cancelling import CancellationToken
 from app_runner.tasks.limits import UNLIMITED, Limits
 from app_runner.tasks.patience import DATABASE_AWAY
@@ -173,6 +174,29 @@ class Task:
         """
         secrets = tuple(self._secrets)
         asking.ask(parameters, then, state, title=title, help_=help, secrets=secrets)
+
+    def call(
+        self,
+        plugin: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        then: Callable[..., Any],
+        state: Any = None,
+    ) -> NoReturn:
+        """End this part and call another plugin; when its task ends well, ``then`` runs.
+
+        ``plugin`` is an id or a name of this runner, or the URL of any plugin.
+        ``parameters`` go to it by their names on the wire; input files and `saved` ones
+        by their URLs. ``then`` gets the task and a `CalledTask`. When the called task
+        fails, this one fails with its reason. Never returns; raises ``TypeError`` for
+        what cannot be sent or kept, `UserError` when calls go too deep.
+        """
+        sent, secrets = wire_values(parameters or {}), tuple(self._secrets)
+        asking.call(plugin, sent, then, state, secrets)
+
+    def saved(self, name: str) -> SavedFile:
+        """Give a result file of this task as a parameter of `call`."""
+        return SavedFile(name)
 
     def hide(self, secrets: Sequence[str]) -> None:
         """Tell nobody these texts from now on."""

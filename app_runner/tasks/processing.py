@@ -103,6 +103,9 @@ def _wait(task: Task, attempt: Attempt, work: Work, asked: Asked) -> None:
     patiently(task.write)
 
     def wait() -> None:
+        if asked.question.is_call:
+            steps.wait_for_call(attempt, asked.question, log, task.files)
+            return
         urls = work.step_urls(task.id, steps.next_number(task.id))
         steps.wait(attempt, asked.question, urls, log, task.files)
 

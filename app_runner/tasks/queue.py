@@ -21,7 +21,15 @@ from app_runner.babel import gettext
 from app_runner.config import Settings
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable, SettingError
-from app_runner.state import BASE_URL, OWNER, REQUEST_ID, acting_user, state_of
+from app_runner.state import (
+    BASE_URL,
+    CALL_DEPTH,
+    OWNER,
+    REQUEST_ID,
+    acting_user,
+    call_depth,
+    state_of,
+)
 from app_runner.tasks import (
     capture,
     endings,
@@ -76,12 +84,14 @@ def job_context(app: Flask, request: Any) -> Iterator[None]:
     """Enter the app context of a job that came with the headers of ``request``."""
     url_token = BASE_URL.set(request.get("base_url"))
     id_token = REQUEST_ID.set(request.get("request_id") or request.id or "-")
+    depth_token = CALL_DEPTH.set(request.get("call_depth") or 0)
     owner_token = OWNER.set(request.get("owner"))
     try:
         with app.app_context():
             yield
     finally:
         OWNER.reset(owner_token)
+        CALL_DEPTH.reset(depth_token)
         REQUEST_ID.reset(id_token)
         BASE_URL.reset(url_token)
 
@@ -206,6 +216,7 @@ class RunnerCelery(Celery):
             ),
             "owner": acting_user() if has_app_context() else inherited.get("owner"),
             "of_task": inherited.get("of_task"),
+            "call_depth": call_depth(),
             # Retries and replacements reuse the message id; this key is of this message.
             "publication_key": secrets.token_hex(16),
             "journaled": False,

@@ -15,6 +15,7 @@ from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, StepError
+from app_runner.state import current_runner
 from app_runner.tasks import capture, deliveries, records
 from app_runner.tasks.asking import Question
 from app_runner.tasks.leases import TRUST
@@ -22,6 +23,8 @@ from app_runner.tasks.records import Attempt
 
 #: Executions that each part of a task may take.
 ATTEMPTS_PER_PART = 3
+#: Name of the job that calls another plugin, and asks how far its task is.
+CALL = "app-runner.call-plugin"
 TASK = cast(Table, ProcessingTask.__table__)
 
 WAIT = records.HELD_TASK.where(TASK.c.state != records.CANCELLING).values(
@@ -43,6 +46,33 @@ def wait(
 
     Files of the part become visible. All of it is one transaction.
     """
+    task = _leave(attempt, question, log, files)
+    name = question.then.rpartition(":")[2]
+    task.add_next_step(*urls, step_id=f"{len(task.steps)}-{name}")
+    DB.session.flush()
+    deliveries.note(task.id, ("steps",))
+    DB.session.commit()
+    records.tell(task.id, status=False, steps=True)
+
+
+def wait_for_call(
+    attempt: Attempt, question: Question, log: str, files: list[dict[str, Any]]
+) -> None:
+    """End the part with a call of another plugin; raises `LeaseLost`.
+
+    Publishing the message that makes the call commits all of it.
+    """
+    task = _leave(attempt, question, log, files)
+    task.current_step, task.multi_step = next_number(task.id), True
+    kwargs = {"db_id": task.id, "number": task.current_step}
+    current_runner.celery.send_task(CALL, kwargs=kwargs)
+    records.tell(attempt.task_id)
+
+
+def _leave(
+    attempt: Attempt, question: Question, log: str, files: list[dict[str, Any]]
+) -> ProcessingTask:
+    """Let the task wait, with what the part leaves; nothing is committed."""
     task_id, connection = attempt.task_id, DB.session.connection()
     held = {"task_id": task_id, "held_by": attempt.lease_key}
     values = {**held, "more": log[-records.LOG_LIMIT :]}
@@ -58,17 +88,12 @@ def wait(
     DB.session.expire_all()
     task = records.get(task_id)
     task.data = {**task.data, "asked": question.as_json}
-    name = question.then.rpartition(":")[2]
-    task.add_next_step(*urls, step_id=f"{len(task.steps)}-{name}")
-    DB.session.flush()
-    deliveries.note(task_id, ("steps",))
-    DB.session.commit()
-    records.tell(task_id, status=False, steps=True)
+    return task
 
 
 def next_number(task_id: int) -> int:
-    """Give the number that the next step of a task will have."""
-    return len(records.get(task_id).steps)
+    """Give the number that the next step or call of a task will have."""
+    return records.get(task_id).current_step + 1
 
 
 def waiting_question(task: ProcessingTask, number: int) -> Question:
@@ -87,7 +112,28 @@ def answer(task: ProcessingTask, number: int, kept: str) -> None:
     Publishing the message of the next part commits it, or lets the step wait again.
     Raises `StepError` when the step does not wait (any more).
     """
-    question = waiting_question(task, number)
+    _go_on(task, number, waiting_question(task, number), kept)
+    task.clear_previous_step()
+    DB.session.flush()
+    deliveries.note(task.id, ("steps",))
+
+
+def waiting_call(task: ProcessingTask, number: int) -> Question | None:
+    """Give the call that a task waits for; None when it does not (any more)."""
+    asked = (task.data or {}).get("asked")
+    if task.is_finished or task.state != "waiting" or number != task.current_step:
+        return None
+    question = Question(**asked) if asked else None
+    return question if question and question.is_call else None
+
+
+def take_result(task: ProcessingTask, number: int, question: Question, kept: str) -> None:
+    """Take what call ``number`` has led to, as `answer` takes that of a user."""
+    _go_on(task, number, question, kept)
+    DB.session.flush()
+
+
+def _go_on(task: ProcessingTask, number: int, question: Question, kept: str) -> None:
     DB.session.flush()
     values = {"task_id": task.id, "number": number, "until": now() + TRUST}
     if DB.session.connection().execute(ANSWER, values).rowcount != 1:
@@ -101,9 +147,6 @@ def answer(task: ProcessingTask, number: int, kept: str) -> None:
     }
     task.data = {**task.data, "part": part}
     task.max_attempts = task.attempt + ATTEMPTS_PER_PART
-    task.clear_previous_step()
-    DB.session.flush()
-    deliveries.note(task.id, ("steps",))
 
 
 def part_of(attempt: Attempt) -> tuple[Question, str] | None:

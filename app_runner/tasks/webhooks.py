@@ -23,9 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app_runner.db.engine import DB
 from app_runner.db.types import now
+from app_runner.errors import BrokerUnavailable
 from app_runner.fetch.refusals import AddressRefused, MalformedUrl, SchemeRefused
 from app_runner.state import state_of
-from app_runner.tasks import deliveries
+from app_runner.tasks import calls, deliveries
 from app_runner.tasks.deliveries import DELIVERY, webhook_url
 
 LOG = logging.getLogger(__name__)
@@ -167,6 +168,8 @@ def _taken(row: Row[Any]) -> bool:
 
 def post(app: Flask, row: Row[Any]) -> Try:
     """POST once through the guarded door; redirects are not followed."""
+    if row.webhook_href.startswith(deliveries.OUR_CALL):
+        return _tell_our_task(row)
     state, begin = state_of(app), time.monotonic()
     headers = state.signer.headers(row.message_id, int(time.time()), row.body)
     status, error, for_good = None, "", False
@@ -186,6 +189,14 @@ def post(app: Flask, row: Row[Any]) -> Try:
     except RequestException as refusal:
         error, for_good = str(refusal)[:500], isinstance(refusal, FOR_GOOD)
     return Try(status, error, round(time.monotonic() - begin, 3), for_good)
+
+
+def _tell_our_task(row: Row[Any]) -> Try:
+    try:
+        calls.woken(row.webhook_href)
+    except BrokerUnavailable as error:
+        return Try(None, str(error), 0.0)
+    return Try(int(HTTPStatus.OK), "", 0.0)
 
 
 def finish(row: Row[Any], tried: Try) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from flask import url_for
 from marshmallow import Schema
@@ -13,8 +13,10 @@ from marshmallow import Schema
 from app_runner.api import kept_parameters
 from app_runner.api.parameters import schema_of
 from app_runner.errors import PluginLoadError
+from app_runner.state import CALL_DEPTH
 from app_runner.tasks import asking, steps
 from app_runner.tasks.asking import Asked
+from app_runner.tasks.called import CalledTask
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.recorder import RecordedTask
 from app_runner.tasks.records import Attempt
@@ -52,17 +54,21 @@ class Processor:
         function, schema, text = self.function, self.schema, attempt.parameters
         if (part := steps.part_of(attempt)) is not None:
             question, text = part
+            CALL_DEPTH.set(max(question.depth, CALL_DEPTH.get()))
             function = self.find(question.then)
-            schema = self.schema_named(question.parameters)
             task.state, secrets = question.read()
             task.hide(secrets)
+            if question.is_call:
+                return cast(str | None, function(task, CalledTask.read(text)))
+            schema = self.schema_named(question.parameters)
         given = kept_parameters.from_text(schema, text, task.id)
         task.hide(given.secrets)
         try:
             text_for_log: str | None = called(function, given.values, task)
             return text_for_log
         except Asked as asked:
-            self.schema_named(asked.question.parameters)  # fails now, not in the form
+            if not asked.question.is_call:
+                self.schema_named(asked.question.parameters)  # fails now, not in the form
             raise
 
     def find(self, name: str) -> Any:

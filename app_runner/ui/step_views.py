@@ -21,7 +21,7 @@ from app_runner.db.models import ProcessingTask
 from app_runner.errors import StepError, UserError
 from app_runner.plugins.base import PluginBase
 from app_runner.state import current_runner
-from app_runner.tasks import records, steps
+from app_runner.tasks import calls, records, steps
 from app_runner.tasks.asking import Question
 from app_runner.ui.parameter_requests import (
     BODY_ERRORS,
@@ -88,6 +88,19 @@ class StepView(MethodView):
         return to_task(task_id)
 
 
+@BLUEPRINT.route(f"{RULE}called/")
+class CallView(MethodView):
+    """A call of another plugin, which tells us here that its task has ended."""
+
+    @BLUEPRINT.doc(responses={"204": {"description": "It was taken note of."}})
+    @BLUEPRINT.require_jwt("jwt", optional=True)
+    def post(self, plugin: str, task_id: int, number: int) -> Any:
+        """Look how far the called task is, soon."""
+        if steps.waiting_call(records.get(task_id), number) is not None:
+            calls.look_now(task_id, number)
+        return "", HTTPStatus.NO_CONTENT
+
+
 def waiting(identifier: str, task_id: int, number: int) -> WaitingStep:
     """Give the step that waits; 404 for a foreign task, 409 when it does not wait."""
     task = records.get(task_id)
@@ -97,7 +110,7 @@ def waiting(identifier: str, task_id: int, number: int) -> WaitingStep:
     processor: Processor | None = find(task.task_name) if find else None
     if plugin is None or processor is None or task.plugin != identifier:
         abort(HTTPStatus.NOT_FOUND)
-    if number >= len(task.steps):
+    if all(step.number != number for step in task.steps):
         abort(HTTPStatus.NOT_FOUND)
     with conflicts():
         question = steps.waiting_question(task, number)

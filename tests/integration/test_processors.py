@@ -50,6 +50,23 @@ GUESS = '''
 '''
 
 
+CHAIN = '''
+    """Calls another plugin; the runner has one worker with one process at a time."""
+
+    from app_runner.plugin_api import *
+
+    plugin = Plugin("chain", "1.0.0")
+
+    @plugin.processor(outputs=[Output("shouted.txt")])
+    def begin(task: Task, word: str) -> str:
+        task.call("hello-world", {"inputStr": word}, then=shout)
+
+    def shout(task: Task, called: CalledTask) -> str:
+        task.save("shouted.txt", called.output("out.txt").read_text().upper())
+        return called.log
+'''
+
+
 @pytest.fixture(scope="module")
 def site(
     tmp_path_factory: pytest.TempPathFactory, own_broker: Callable[[], str]
@@ -57,6 +74,7 @@ def site(
     """Give a runner with the bundled plugins and one that asks."""
     folder = PluginFolder(tmp_path_factory.mktemp("asking"))
     folder.add("guess.py", GUESS)
+    folder.add("chain.py", CHAIN)
     place = tmp_path_factory.mktemp("site")
     settings: dict[str, Any] = {"pool": "prefork", "BROKER_URL": own_broker()}
     with running(place, [str(folder), str(BUNDLED)], **settings) as found:
@@ -108,6 +126,12 @@ def waiting_step(site: Runner, url: str, number: int) -> dict[str, Any]:
     wait_for(asks, what=f"step {number}")
     found: dict[str, Any] = site.document(url)["steps"][number]
     return found
+
+
+def test_a_plugin_calls_another_one_and_no_worker_waits(site: Runner) -> None:
+    task = site.run("chain@1-0-0/process/", word="you")
+    assert (task["status"], task["log"]) == ("SUCCESS", "greeted you"), task
+    assert site.content(task["outputs"][0]) == b"HELLO YOU"
 
 
 def test_a_number_is_found_by_asking(site: Runner) -> None:

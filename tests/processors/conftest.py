@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from app_runner.db import DB
 from app_runner.db.models import ProcessingTask, Step
-from app_runner.state import state_of
+from app_runner.state import CALL_DEPTH, state_of
 from tests.conftest import AppFactory, PluginFolder
 
 HEAD = """
@@ -35,6 +35,7 @@ class Site:
 
     app: Flask
     sent: list[dict[str, Any]]
+    base: str = "http://localhost"
 
     @property
     def client(self) -> FlaskClient:
@@ -68,12 +69,19 @@ class Site:
     def work(self) -> None:
         """Run every job that was published."""
         while self.sent:
-            message = self.sent.pop(0)
-            self.run(message["name"], **message["kwargs"])
+            self.step()
+
+    def step(self) -> dict[str, Any]:
+        """Run the first job that was published, and give its message."""
+        message = self.sent.pop(0)
+        token = CALL_DEPTH.set(message["headers"]["call_depth"])
+        self.run(message["name"], **message["kwargs"])
+        CALL_DEPTH.reset(token)
+        return message
 
     def run(self, name: str, **kwargs: Any) -> None:
         """Run a job as a worker would: after a request, in a context of its own."""
-        with self.app.test_request_context():
+        with self.app.test_request_context(base_url=self.base):
             state_of(self.app).celery.tasks[name](**kwargs)
 
     def document(self, url: str) -> dict[str, Any]:
@@ -125,8 +133,8 @@ def sent() -> Iterator[list[dict[str, Any]]]:
     """Keep what is published; kombu's in-memory transport delivers it to nobody."""
     published: list[dict[str, Any]] = []
 
-    def note(sender: str, body: Any, **_: Any) -> None:
-        published.append({"name": sender, "kwargs": body[1]})
+    def note(sender: str, body: Any, headers: Any, **_: Any) -> None:
+        published.append({"name": sender, "kwargs": body[1], "headers": headers})
 
     signals.after_task_publish.connect(note, weak=False)
     yield published

@@ -149,7 +149,8 @@ class ProcessingTask(Row):
         """Let the task wait for input; raises `StepError` while a step still waits."""
         if self.has_uncleared_step:
             raise StepError(f"step {self.steps[-1].step_id!r} still waits for its answer")
-        step = Step(number=len(self.steps), step_id=step_id, href=href, ui_href=ui_href)
+        number = max(len(self.steps), self.current_step + 1)  # calls have numbers too
+        step = Step(number=number, step_id=step_id, href=href, ui_href=ui_href)
         self.steps.append(step)
         self.current_step, self.multi_step, self.state = step.number, True, "waiting"
         self.save(commit=commit)
