@@ -146,6 +146,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Seconds that a worker which is asked to end gives its jobs; then it hands them "
         "back, and they begin anew elsewhere.",
     ),
+    Setting(
+        "VISIBILITY_TIMEOUT",
+        30 * 24 * 3600,
+        integer(1, 30 * 24 * 3600),
+        "Seconds until Redis hands a message out again that was taken and not worked "
+        "off. What is lost is found sooner, so it may be longer than any job.",
+    ),
     Setting("PERIODIC_SCHEDULER", False, boolean, "Run the scheduler inside the worker."),
     Setting("DEFAULT_LOG_LEVEL", "INFO", choice(*LEVELS), "Level of the log."),
     Setting("LOG_FORMAT", "text", choice("text", "json"), "Format of log lines."),

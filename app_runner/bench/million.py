@@ -90,10 +90,9 @@ def _copy(
     numbers = f"SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {count}"  # noqa: S608
     one = f"SELECT * FROM {table} WHERE {which} = {first} LIMIT 1"  # noqa: S608
     columns = ", ".join(names)
-    connection.execute(
-        f"WITH RECURSIVE n(i) AS ({numbers}) INSERT INTO {table} ({columns}) "
-        f"SELECT {made} FROM n, ({one}) AS one"
-    )
+    copies = f"SELECT {made} FROM n, ({one}) AS one"  # noqa: S608
+    target = f"INSERT INTO {table} ({columns})"
+    connection.execute(f"WITH RECURSIVE n(i) AS ({numbers}) {target} {copies}")
 
 
 def _compared(scene: Scene, sides: Sequence[Side]) -> Iterator[Row]:

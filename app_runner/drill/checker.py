@@ -13,13 +13,14 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, select
 
-from app_runner.db.models import ProcessingTask, TaskAttempt, TaskFile
+from app_runner.db.models import Message, ProcessingTask, TaskAttempt, TaskFile
 
 from .clients import Accepted
 
 TASK = cast(Table, ProcessingTask.__table__)
 ATTEMPT = cast(Table, TaskAttempt.__table__)
 FILE = cast(Table, TaskFile.__table__)
+MESSAGE = cast(Table, Message.__table__)
 FINAL = {"succeeded": "SUCCESS", "failed": "FAILURE", "cancelled": "FAILURE"}
 #: Ids in one query.
 BATCH = 500
@@ -62,6 +63,15 @@ def unfinished(engine: Engine) -> set[int]:
     with engine.connect() as connection:
         query = select(TASK.c.id).where(TASK.c.finished_at.is_(None))
         return set(connection.scalars(query))
+
+
+def messages_left(engine: Engine) -> list[str]:
+    """Give the messages of ended tasks that the journal still keeps."""
+    ended = select(TASK.c.id).where(TASK.c.finished_at.is_not(None))
+    query = select(MESSAGE.c.name, MESSAGE.c.task_id, MESSAGE.c.state)
+    with engine.connect() as connection:
+        found = connection.execute(query.where(MESSAGE.c.task_id.in_(ended))).all()
+    return [f"the journal keeps {r.name} ({r.state}) of task {r.task_id}" for r in found]
 
 
 def violations(engine: Engine, tasks: list[Accepted]) -> list[str]:

@@ -34,6 +34,8 @@ WORKER_POINTS = (
 )
 #: Tasks that are under way when somebody dies.
 NEIGHBOURS = 6
+#: Seconds of a task in which there is a heartbeat.
+LONG_ENOUGH = 1.2
 #: Ways for a task to end itself: how often it is tried, words its log must have.
 ENDINGS = {"killed": 3, "exits": 3, "quits": 1}
 
@@ -87,7 +89,7 @@ def crash_points(drill: Drill) -> Iterator[Result]:
 def _crash_at(drill: Drill, point: str, number: int) -> tuple[float, list[str]]:
     order = drill.installation.points / f"{point}.{number}"
     order.touch()
-    lengths = [drill.random.uniform(0, 0.3) for _ in range(NEIGHBOURS)]
+    lengths = [drill.random.uniform(0, LONG_ENOUGH) for _ in range(NEIGHBOURS)]
     tasks = drill.clients.submit_many(lengths, at_once=2)
     try:
         wait_until(lambda: not order.exists(), 15, f"a death at {point}")
@@ -113,11 +115,11 @@ def crash_points_at_once(drill: Drill) -> Iterator[Result]:
     begin = time.monotonic()
     for order in orders:
         order.touch()
-        tasks += drill.clients.submit_many([0.0, 0.0], at_once=2)
+        tasks += drill.clients.submit_many([0.0, LONG_ENOUGH], at_once=2)
     wrong = drill.settle(tasks, 3 * ORPHAN)
     left = [order for order in orders if order.exists()]
     if left:  # nobody came by any more: let a few more tasks do
-        tasks += drill.clients.submit_many([0.0] * 8, at_once=2)
+        tasks += drill.clients.submit_many([LONG_ENOUGH] * 8, at_once=2)
         wrong = drill.settle(tasks, 2 * ORPHAN)
     wrong += [f"nobody came to {order.name}" for order in left if order.exists()]
     for order in left:

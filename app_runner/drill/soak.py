@@ -13,6 +13,8 @@ from .scene import Drill, Pulse, Result, judged
 WARM_UP = 0.15
 #: Tasks that are submitted together.
 BATCH = 40
+#: Seconds from one batch to the next, unless it takes longer.
+PACE = 5.0
 #: Growth of resident memory that is fine.
 GROWTH = 0.05
 #: Bytes that each task may leave on the disk: its rows, its result file.
@@ -36,6 +38,7 @@ def soak(drill: Drill) -> Iterator[Result]:
     tasks, at_first = [], 0
     wrong: list[str] = []
     while time.monotonic() < begin + seconds:
+        due = time.monotonic() + PACE
         lengths = [drill.random.uniform(0, 0.1) for _ in range(BATCH)]
         batch = drill.clients.submit_many(lengths, chains=True)
         wrong += drill.settle(batch, 60) + drill.all_succeeded(batch)
@@ -47,6 +50,7 @@ def soak(drill: Drill) -> Iterator[Result]:
             f"{len(tasks)} tasks, {now.memory / 1e6:.0f} MB, {now.files} descriptors"
         )
         drill.log.add("soak", memory=now.memory, files=now.files, disk=now.disk)
+        time.sleep(max(0.0, due - time.monotonic()))
     last = figures(drill)
     before = first or last
     grown = last.memory / before.memory - 1

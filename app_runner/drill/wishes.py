@@ -21,7 +21,7 @@ from .scene import Drill, Result, judged, percentile
 #: Seconds in which a cancelled task has ended, at p99.
 CANCELLED = 5.0
 #: How often a receiver answers 500 before it takes a delivery.
-REFUSALS = 2
+REFUSALS = 1
 #: Seconds that the tasks to be cancelled would run.
 LONG = 120.0
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from flask import Flask
 
+from app_runner.crash_points import crash_point
 from app_runner.errors import FileMissing, StoreError
 from app_runner.files.contract import CHUNK, KEY, FileStore, check_key
 from app_runner.state import state_of
@@ -51,7 +52,9 @@ class LocalStore(FileStore, name="local_filesystem"):
         try:
             size = self._fill(key, target, source)
             with _as_store_error(key):
+                crash_point("file-before-rename")
                 draft.replace(path)
+                crash_point("file-after-rename")
                 _sync_folder(path.parent)
             return size
         finally:

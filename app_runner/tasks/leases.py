@@ -18,6 +18,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table, bindparam, or_, update
 from sqlalchemy.sql.elements import KeyedColumnElement
 
+from app_runner.crash_points import crash_point
 from app_runner.db.engine import DB
 from app_runner.db.models import Message, ProcessingTask
 from app_runner.db.types import now
@@ -107,6 +108,7 @@ def renewal(minder: Minder) -> Callable[[Sequence[Job]], None]:
         if names:
             values = {"ids": names, "keys": keys, "until": until}
             connection.execute(RENEW_MESSAGES, values)
+        crash_point("heartbeat")
         DB.session.commit()
         done_at = began
 

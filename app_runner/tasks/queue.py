@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from app_runner.application import base_url
 from app_runner.babel import gettext
 from app_runner.config import Settings
+from app_runner.crash_points import crash_point
 from app_runner.db.engine import database_url, leave_parent_connections
 from app_runner.errors import BrokerUnavailable, SettingError
 from app_runner.state import (
@@ -57,8 +58,6 @@ ONE_TRY: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step
 CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
 #: What `Celery.send_task` takes by position behind the arguments of the job.
 FURTHER = ("countdown", "eta", "task_id", "producer", "connection", "router")
-#: Longer than any job: redelivery by timeout would start a second copy of a running one.
-VISIBILITY_TIMEOUT = 30 * 24 * 3600
 
 
 class JobTask(Task[Any, Any]):
@@ -147,9 +146,12 @@ class RunnerCelery(Celery):
     def _publish_in_time(self, message: Outgoing, fate: Fate) -> Any:
         """Publish what the journal has; when that fails, the reaper does it later."""
         publication.published((message.kwargs or {}).get("db_id"))
+        crash_point("submit-after-commit")
         try:
             if fate is Fate.SAFE and self.breaker.allows():
-                return self.publish(message)
+                result = self.publish(message)
+                crash_point("publish-after")
+                return result
         except BrokerUnavailable as error:
             LOG.warning("%s waits in the journal: %s", message.name, error)
         return self.AsyncResult(message.options["task_id"])
@@ -188,7 +190,7 @@ class RunnerCelery(Celery):
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """Give a connection whose every wait is bounded, also in a worker."""
-        bounds = transport_options(str(self.conf.broker_url), bounded=True)
+        bounds = transport_options(state_of(self.flask_app).settings, bounded=True)
         given = {**bounds, **(options.pop("transport_options", None) or {})}
         return super().connection_for_write(url, transport_options=given, **options)
 
@@ -239,7 +241,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": broker,
         "result_backend": result_backend(settings),
-        "broker_transport_options": transport_options(broker, bounded=True),
+        "broker_transport_options": transport_options(settings, bounded=True),
         "broker_connection_timeout": PUBLISH_TIMEOUT,
         "broker_connection_retry_on_startup": True,
         "task_default_queue": settings["CELERY_QUEUE"],
@@ -259,11 +261,12 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     }
 
 
-def transport_options(broker: str, bounded: bool) -> dict[str, Any]:
+def transport_options(settings: Settings, bounded: bool) -> dict[str, Any]:
     """Give kombu's options; ``bounded`` (not for consumers) limits every wait."""
+    broker = str(settings["BROKER_URL"])
     if broker.startswith("redis"):
         options: dict[str, Any] = {
-            "visibility_timeout": VISIBILITY_TIMEOUT,
+            "visibility_timeout": settings["VISIBILITY_TIMEOUT"],
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             "priority_steps": REDIS_CLASSES,
@@ -303,8 +306,8 @@ def serve_worker(app: Flask) -> Celery:
     """Prepare the Celery of ``app`` for consuming, in the process of a worker."""
     redis_transport.install()
     celery = state_of(app).celery
-    broker = str(state_of(app).settings["BROKER_URL"])
-    celery.conf.broker_transport_options = transport_options(broker, bounded=False)
+    settings = state_of(app).settings
+    celery.conf.broker_transport_options = transport_options(settings, bounded=False)
     signals.setup_logging.connect(_keep_logging, weak=False)
 
     def forked(**_: Any) -> None:

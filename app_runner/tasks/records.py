@@ -19,6 +19,7 @@ from sqlalchemy import insert, select
 
 from app_runner.application import base_url
 from app_runner.babel import gettext as _
+from app_runner.crash_points import crash_point
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
 from app_runner.db.models.tasks import FAILURE, SUCCESS
@@ -106,6 +107,7 @@ def start(task_name: str, *, plugin: str | None = None, parameters: str = "") ->
     DB.session.add(task)
     DB.session.flush()
     task_id = task.id
+    crash_point("submit-before-commit")
     DB.session.commit()
     return task_id
 
@@ -158,7 +160,9 @@ def claim(
     columns = {"task_id": task_id, "number": attempt.number, "lease_key": lease_key}
     history = {"publication_key": publication_key, "worker": worker, "started_at": now()}
     connection.execute(insert(ATTEMPT), {**columns, **history})
+    crash_point("claim-before-commit")
     DB.session.commit()
+    crash_point("claim-after-commit")
     return attempt
 
 
@@ -292,7 +296,9 @@ def _end(
         stepped and connection.execute(CLEAR_STEPS, {"of_task": task_id}).rowcount > 0
     )
     deliveries.note(task_id, EVENTS if cleared else ENDED)
+    crash_point("result-before-commit")
     DB.session.commit()
+    crash_point("result-after-commit")
     tell(task_id, steps=cleared)
 
 
