@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from app_runner import application, babel, compat, dispatch, hosting, hot, logs
+from app_runner import answers, application, babel, compat, dispatch, hosting, hot, logs
 from app_runner.api import (
     documents,
     gate,
@@ -39,6 +39,7 @@ EXTENSIONS = (
     dispatch,  # innermost: it sees what the proxy below has made of the request
     hot,
     application,  # the proxy comes first: everything else sees the client's address
+    answers,
     logs,
     babel,
     engine,

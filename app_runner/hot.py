@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -33,10 +32,9 @@ ADDRESS = (
 OWN = frozenset(
     {
         *("HTTP_IF_NONE_MATCH", "HTTP_AUTHORIZATION", "HTTP_COOKIE", "HTTP_RANGE"),
-        *("HTTP_X_REQUEST_ID", "HTTP_X_API_KEY"),
+        "HTTP_X_API_KEY",
     }
 )
-REQUEST_ID = "X-Request-ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Kept:
 
     until: float
     status: str
-    headers: Headers  # without the id of the request that it was made for
+    headers: Headers
     body: bytes
 
 
@@ -72,8 +70,7 @@ class HotDocuments:
                 self._kept.clear()
             if kept.status == "200 OK":
                 self._kept[key] = kept
-        own_id = (REQUEST_ID, f"{getrandbits(64):016x}")  # no secret
-        start_response(kept.status, [*kept.headers, own_id])
+        start_response(kept.status, [*kept.headers])
         return [kept.body]
 
     def _ask(self, environ: WSGIEnvironment) -> Kept:
@@ -94,8 +91,7 @@ class HotDocuments:
             if close := getattr(answer, "close", None):
                 close()
         status, headers = told
-        lasting = [(name, value) for name, value in headers if name != REQUEST_ID]
-        return Kept(until, status, lasting, body)
+        return Kept(until, status, headers, body)
 
 
 def init_app(app: Flask) -> None:

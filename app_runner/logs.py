@@ -6,21 +6,15 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from random import getrandbits
-from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
 from app_runner.masking import pattern_of
 from app_runner.state import REQUEST_ID, state_of
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 TEXT = "%(asctime)s %(levelname)-7s [%(request_id)s] %(name)s: %(message)s"
-GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class RequestIdFilter(logging.Filter):
@@ -81,36 +75,9 @@ def configure(level: str, format_: str) -> None:
 
 
 def init_app(app: Flask) -> None:
-    """Configure logging and give each request an id (X-Request-ID, taken or made)."""
+    """Configure logging as the settings say."""
     settings = state_of(app).settings
     configure(settings["DEFAULT_LOG_LEVEL"], settings["LOG_FORMAT"])
     for handler in logging.getLogger().handlers:
         if isinstance(handler, RunnerHandler):
             handler.hide([*settings.secrets(), app.config["SECRET_KEY"]])
-    numbered: Any = RequestIds(app.wsgi_app)
-    app.wsgi_app = numbered  # type: ignore[method-assign]
-
-
-class RequestIds:
-    """Gives each request an id, the client's or a new one, and its answer the header."""
-
-    def __init__(self, inner: WSGIApplication) -> None:
-        """Wrap ``inner``."""
-        self._inner = inner
-
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        """Answer a request."""
-        own_id = environ.get("HTTP_X_REQUEST_ID", "")
-        if not GIVEN_ID.fullmatch(own_id):
-            own_id = f"{getrandbits(64):016x}"  # no secret
-        REQUEST_ID.set(own_id)
-
-        def start(
-            status: str, headers: list[tuple[str, str]], *error: Any
-        ) -> Callable[[bytes], object]:
-            headers.append(("X-Request-ID", own_id))
-            return start_response(status, headers, *error)
-
-        return self._inner(environ, start)

@@ -50,6 +50,7 @@ class RunnerState:
     api: RunnerApi = field(init=False)
     registry: PluginRegistry = field(init=False)
     dispatch: PluginDispatch = field(init=False)
+    answer_headers: dict[str, str] = field(default_factory=dict)
     caches: dict[str, Any] = field(default_factory=dict)
     #: Gives the user that what is made now belongs to; the HTTP layer knows more.
     acting_user: Callable[[], str | None] = OWNER.get

@@ -25,6 +25,7 @@ LAYERS = {
     "file_settings": 0,
     "task_settings": 0,
     "access_settings": 0,
+    "answers": 0,
     "application": 0,
     "bodies": 0,
     "masking": 0,

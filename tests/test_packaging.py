@@ -68,7 +68,7 @@ def locked_marker(package: dict[str, Any], groups: set[str]) -> str:
 
 
 def locked_pins(name: str) -> set[Pin]:
-    """What a requirements file has to hold; the plain one leaves out what examples need."""
+    """What a requirements file has to hold; the plain one lacks what examples need."""
     groups = GROUPS[name]
     extras = [*LOCK["extras"]]
     if name == "requirements.txt":

@@ -17,11 +17,11 @@ def init_app(app: Flask) -> None:
     if origins == ["*"]:
         # Of a plain request from anywhere there is nothing to compute.
         answer_preflight = app.after_request_funcs[None].pop()
+        state_of(app).answer_headers["Access-Control-Allow-Origin"] = "*"
 
-        def open_to_all(response: Response) -> Response:
+        def of_preflights(response: Response) -> Response:
             if request.method == "OPTIONS":
                 return answer_preflight(response)  # type: ignore[return-value]
-            response.headers.add("Access-Control-Allow-Origin", "*")
             return response
 
-        app.after_request(open_to_all)
+        app.after_request(of_preflights)

@@ -57,8 +57,7 @@ def require_jwt(
                 for name, value in {**NO_TOKEN, "_jwt_extended_jwt": claims}.items():
                     setattr(g, name, value)
             else:
-                for name, value in NO_TOKEN.items():
-                    setattr(g, name, value)
+                vars(g._get_current_object()).update(NO_TOKEN)
             return current_app.ensure_sync(view)(*args, **kwargs)
 
         return checked

@@ -30,8 +30,6 @@ class PageHeaders:
     def __call__(self, response: Response) -> Response:
         """Add what is missing."""
         headers = response.headers
-        if "X-Content-Type-Options" not in headers:
-            headers["X-Content-Type-Options"] = "nosniff"
         if self._hsts and request.scheme == "https":
             headers["Strict-Transport-Security"] = self._hsts
         if headers.get("Content-Type", "").startswith("text/html"):

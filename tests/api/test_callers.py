@@ -210,6 +210,12 @@ def test_a_request_id_that_could_forge_log_lines_is_replaced(
     assert answer.headers["X-Request-ID"] not in ("", given)
 
 
+def test_every_answer_has_one_id_of_its_own(client: FlaskClient) -> None:
+    answers = [client.get("/plugins/") for _ in range(3)]
+    ids = [answer.headers.getlist("X-Request-ID") for answer in answers]
+    assert len({only for (only,) in ids}) == 3
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic eDp5"}])
 def test_views_with_optional_login_may_ask_who_calls(
     make_app: AppFactory, headers: dict[str, str]

@@ -25,8 +25,7 @@ class Counting:
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.asked += 1
         text = f"{Request(environ).host} {self.asked}"
-        headers = {"X-Request-ID": "of-the-first"}
-        return Response(text, self.status, headers)(environ, start_response)
+        return Response(text, self.status)(environ, start_response)
 
 
 @pytest.fixture
@@ -93,14 +92,3 @@ def test_what_is_kept_is_bounded(
     for number in range(9):
         client.get(HOT, headers={"Host": f"h{number}"})
         assert len(door._kept) <= 2
-
-
-def test_every_answer_has_an_id_of_its_own(client: Client) -> None:
-    ids = [client.get(HOT).headers.getlist("X-Request-ID") for _ in range(3)]
-    assert len({only for (only,) in ids}) == 3
-
-
-def test_a_given_id_is_seen_inside(client: Client, inner: Counting) -> None:
-    client.get(HOT)
-    client.get(HOT, headers={"X-Request-ID": "mine-1"})
-    assert inner.asked == 2
