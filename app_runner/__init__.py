@@ -29,8 +29,16 @@ from app_runner.plugins import catalogue
 from app_runner.plugins import cli as plugins_cli
 from app_runner.tasks import cleaning_up as _cleaning_up  # noqa: F401 - declares jobs
 from app_runner.tasks import cli as tasks_cli
+from app_runner.tasks import (
+    files_cli,
+    news,
+    queue,
+    signing,
+    uploads,
+    watching,
+    webhook_cli,
+)
 from app_runner.tasks import monitors as _monitors  # noqa: F401 - declares jobs
-from app_runner.tasks import news, queue, signing, uploads, watching, webhook_cli
 from app_runner.tasks import plugin_registry as _registry  # noqa: F401 - declares jobs
 from app_runner.ui import pages
 
@@ -62,6 +70,7 @@ EXTENSIONS = (
     pages,
     catalogue,
     db_cli,
+    files_cli,
     access_cli,
     plugins_cli,
     tasks_cli,

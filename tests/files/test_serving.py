@@ -176,7 +176,7 @@ class TestDelivery:
             S3_BUCKET="bucket",
             S3_ENDPOINT_URL="http://127.0.0.1:1",
             S3_ACCESS_KEY_ID="id",
-            S3_SECRET_ACCESS_KEY="secret",  # noqa: S106 - of nothing
+            S3_SECRET_ACCESS_KEY="secret",
         )
         store = state_of(app).stores["s3"]
         headers = {"Content-Type": "text/csv", "Content-Disposition": "attachment"}
