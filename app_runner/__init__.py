@@ -16,6 +16,7 @@ from app_runner.api import (
     identity,
     login,
     openapi,
+    scheduling,
     task_document,
     task_events,
 )
@@ -62,6 +63,7 @@ EXTENSIONS = (
     queue,
     news,
     watching,
+    scheduling,
     task_events,
     signing,
     uploads,

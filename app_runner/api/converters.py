@@ -53,6 +53,7 @@ def init_app(app: Flask) -> None:
     converters["signed_task_text"] = _converter(app, "task", as_text=True)
     converters["signed_file"] = _converter(app, "file")
     converters["signed_upload"] = _converter(app, "upload")
+    converters["signed_schedule"] = _converter(app, "schedule")
 
 
 def sign_task_ids(rule: str) -> str:

@@ -62,6 +62,8 @@ def entry_point(app: Flask, base: str, plugin: str) -> str | None:
     if answer.status_code != 200:
         return None
     metadata = json.loads(answer.get_data())
+    if not isinstance(metadata.get("entryPoint"), dict):
+        return None
     root_url = urljoin(base, root.lstrip("/"))
     href = urlsplit(urljoin(root_url, metadata["entryPoint"]["href"])).path
     prefix = urlsplit(base).path.rstrip("/")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from flask import Blueprint, Flask, abort, g, request
+from flask import Blueprint, Flask, abort, current_app, g, request
 from marshmallow import Schema
 
 from app_runner import submission
@@ -80,6 +80,12 @@ def _sent(secret_names: Collection[str]) -> dict[str, Any] | None:
         name: {SEALED: seal(value)} if is_secret(name, value, secret_names) else value
         for name, value in given.items()
     }
+
+
+def secret_names_of(plugin: str) -> list[str]:
+    """Give the names of password fields of a plugin (id)."""
+    blueprint = current_app.blueprints.get(plugin)
+    return _secret_names(blueprint) if isinstance(blueprint, Blueprint) else []
 
 
 def _secret_names(blueprint: Blueprint) -> list[str]:

@@ -219,6 +219,7 @@ def upgrade():
     op.create_table(
         "schedule",
         sa.Column("owner", app_runner.db.types.CleanText(255, exact=True), nullable=True),
+        sa.Column("scopes", app_runner.db.types.Json(), nullable=False),
         sa.Column(
             "plugin", app_runner.db.types.CleanText(255, exact=True), nullable=False
         ),
@@ -236,6 +237,7 @@ def upgrade():
         ),
         sa.Column("created_at", app_runner.db.types.UtcDateTime(), nullable=False),
         sa.Column("next_run_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("tried_at", app_runner.db.types.UtcDateTime(), nullable=True),
         sa.Column("last_run_at", app_runner.db.types.UtcDateTime(), nullable=True),
         sa.Column("last_task_id", sa.Integer(), nullable=True),
         sa.Column(

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import select
 
+from app_runner.db import DB
+from app_runner.db.models import Schedule
+from app_runner.db.types import now
+from app_runner.launch import commands
+from app_runner.state import state_of
 from tests.fixtures import PUBLISHED
-from tests.integration.conftest import running
+from tests.integration.conftest import BARE_PATH, Runner, running
 from tests.integration.live import Server, serving, stream
 from tests.integration.talkers import talkers
+from tests.polling import wait_for
+from tests.processes import Running, environment
 
 pytestmark = pytest.mark.integration
 TALKER = "/plugins/talker@1-0-0/"
@@ -24,9 +36,9 @@ MOST = 3
 
 
 @pytest.fixture(scope="module")
-def server(
+def site(
     tmp_path_factory: pytest.TempPathFactory, own_broker: Callable[[], str]
-) -> Iterator[Server]:
+) -> Iterator[tuple[Runner, Server]]:
     folder = talkers(tmp_path_factory.mktemp("talkers"))
     folder.add(
         "waiter.py",
@@ -58,9 +70,14 @@ def server(
     folders = [str(folder), str(PUBLISHED)]
     with (
         running(place, folders, pool="prefork", **settings) as runner,
-        serving(runner.app, place) as found,
+        serving(runner.app, place) as server,
     ):
-        yield found
+        yield runner, server
+
+
+@pytest.fixture(scope="module")
+def server(site: tuple[Runner, Server]) -> Server:
+    return site[1]
 
 
 def post(server: Server, path: str, key: str = "", **options: Any) -> requests.Response:
@@ -185,3 +202,95 @@ def test_a_published_plugins_task_is_run_again(server: Server) -> None:
     assert result(server, rerun(server, first))["log"] == "result: 'Ada'"
     changed = rerun(server, first, parameters={"inputStr": "Bob"})
     assert result(server, changed)["log"] == "result: 'Bob'"
+
+
+def schedule(server: Server, **values: Any) -> requests.Response:
+    wanted = {"plugin": "talker@1-0-0", "cron": "0 0 1 1 *", **values}
+    return requests.post(f"{server.root}/schedules/", json=wanted, timeout=30)
+
+
+@pytest.fixture
+def second_worker(site: tuple[Runner, Server], tmp_path: Path) -> Iterator[Running]:
+    """Run another worker, which looks for schedules too."""
+    settings = state_of(site[0].app).settings
+    options = commands.WorkerOptions(name=f"second-{os.getpid()}", pool="threads")
+    variables = {**environment(settings), **BARE_PATH}
+    command = commands.worker(options, settings)
+    worker = Running(command, variables, tmp_path / "second.log")
+    worker.wait_until_printed(" ready.")
+    yield worker
+    worker.stop(by=signal.SIGQUIT)
+
+
+def test_a_schedule_runs_once_however_many_look(
+    site: tuple[Runner, Server], second_worker: Running
+) -> None:
+    runner, server = site
+    made = schedule(server, parameters={"words": "planned", "key": "hunter2"})
+    assert made.status_code == 201, made.text
+    href = made.headers["Location"]
+    assert made.json()["entryPoint"] == TALK
+    assert made.json()["parameters"] == {"words": "planned", "key": "***"}
+    assert (
+        made.json()
+        in requests.get(f"{server.root}/schedules/", timeout=30).json()["schedules"]
+    )
+    with runner.app.app_context():  # it was due three times while nobody looked
+        row = DB.session.scalars(select(Schedule).filter_by(plugin="talker@1-0-0")).one()
+        assert "hunter2" not in json.dumps(row.parameters)
+        row.next_run_at = now() - timedelta(days=900)
+        row.save(commit=True)
+
+    def ran() -> dict[str, Any] | None:
+        document: dict[str, Any] = requests.get(href, timeout=30).json()
+        return document if document["lastTask"] else None
+
+    document = wait_for(ran, what="the run")
+    assert document is not None
+    assert document["nextRunAt"] > now().isoformat()
+    assert document["problem"] is None
+    with stream(document["lastTask"]) as events:
+        task = list(events)[-1].data
+    assert task["log"] == "told planned ***\ndone"
+    listed = requests.get(f"{server.root}/tasks/?plugin=talker@1-0-0", timeout=30).json()
+    started = [
+        requests.get(entry["href"], timeout=30).json()["execution"]["parameters"]
+        for entry in listed["tasks"]
+    ]
+    assert len([each for each in started if each["words"] == "planned"]) == 1
+    assert requests.delete(href, timeout=30).status_code == 204
+    assert requests.get(href, timeout=30).status_code == 404
+
+
+def test_a_run_that_is_refused_is_a_problem_of_its_schedule(
+    site: tuple[Runner, Server],
+) -> None:
+    runner, server = site
+    href = schedule(server, parameters={}).headers["Location"]
+    with runner.app.app_context():
+        row = DB.session.scalars(select(Schedule)).one()
+        row.next_run_at = now() - timedelta(minutes=1)
+        row.save(commit=True)
+    document = wait_for(
+        lambda: (found := requests.get(href, timeout=30).json())["problem"] and found
+    )
+    assert "words" in document["problem"]
+    assert document["lastTask"] is None
+    assert document["nextRunAt"] > now().isoformat()
+    requests.delete(href, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"cron": "0 0 31 2 *"}, "cron"),
+        ({"cron": "every minute please now"}, "cron"),
+        ({"plugin": "nobody@1"}, "plugin"),
+        ({"entryPoint": "/tasks/"}, "entryPoint"),
+        ({"entryPoint": "/plugins/talker@1-0-0/../other/"}, "entryPoint"),
+    ],
+)
+def test_wrong_schedules_are_refused(server: Server, wrong: Any, field: str) -> None:
+    answer = schedule(server, **wrong)
+    assert answer.status_code == 422, answer.text
+    assert set(answer.json()["errors"]["json"]) == {field}
