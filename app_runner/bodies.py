@@ -19,7 +19,20 @@ JSON_BRACKETS = re.compile(rb"[\[{\]}]")
 
 
 class BoundedFormParser(FormDataParser):
-    """Werkzeug's parser, with as few fields in urlencoded bodies as in others."""
+    """Werkzeug's parser, with as few fields in urlencoded bodies as in others.
+
+    Parts without a name, which RFC 7578 does not know, are dropped.
+    """
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        """Give the stream, the fields and the files."""
+        stream, form, files = super().parse(*args, **kwargs)
+        return stream, self._named(form), self._named(files)
+
+    def _named(self, found: Any) -> Any:
+        if None not in found:
+            return found
+        return self.cls([(k, v) for k, v in found.items(multi=True) if k is not None])
 
     def _parse_urlencoded(
         self, stream: IO[bytes], mimetype: str, content_length: int | None, options: Any

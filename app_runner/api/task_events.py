@@ -235,7 +235,7 @@ def _places() -> Places:
 EVENT_STREAM = {
     "200": {
         "description": "Events `status`, `progress`, `steps`, `log` and, last, `result`.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": {}}},
     },
     "204": {"description": "The task has ended, and the client has seen all of it."},
 }

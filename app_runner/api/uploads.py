@@ -103,6 +103,7 @@ class UploadsView(MethodView):
 class ResumableUploadsView(MethodView):
     """Where resumable uploads begin."""
 
+    @BLUEPRINT.doc(responses={"204": {"description": "What is spoken, in headers."}})
     def options(self) -> Response:
         """Tell a tus client what is spoken."""
         return _told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
@@ -33,7 +34,10 @@ class PageHeaders:
         if self._hsts and request.scheme == "https":
             headers["Strict-Transport-Security"] = self._hsts
         if headers.get("Content-Type", "").startswith("text/html"):
-            self._protect_page(response)
+            if response.status_code == HTTPStatus.NO_CONTENT:
+                del headers["Content-Type"]  # of nothing there is no type
+            else:
+                self._protect_page(response)
         return response
 
     def _protect_page(self, response: Response) -> None:

@@ -37,7 +37,7 @@ class Users:
     def submit(self, user: str, text: str) -> str:
         answer = self.ask(user, "POST", PROCESS, data={"text": text})
         assert answer.status_code == 303, answer.text
-        return urljoin(self.url, answer.headers["Location"])
+        return urljoin(self.url, str(answer.headers["Location"]))
 
     def listed(self, user: str) -> set[str]:
         answer = self.ask(user, "GET", "/tasks/")
