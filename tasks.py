@@ -25,6 +25,7 @@ LEVEL = "debug, info, warning, error or critical (default: the setting)."
         "concurrency": CONCURRENCY,
         "log-level": LEVEL,
         "watch": "Restart server and worker when files of the runner or plugins change.",
+        "examples": "Install what the bundled plugins need beyond the runner, and start.",
     },
 )
 def start(
@@ -35,12 +36,19 @@ def start(
     concurrency: int = 0,
     log_level: str = "",
     watch: bool = False,
+    examples: bool = False,
 ) -> None:
     """Run everything in this terminal: server, worker, scheduler and broker."""
     from app_runner.launch.start import StartOptions, start
 
     options = StartOptions(
-        host, port or None, pool or None, concurrency or None, log_level or None, watch
+        host,
+        port or None,
+        pool or None,
+        concurrency or None,
+        log_level or None,
+        watch,
+        examples,
     )
     sys.exit(start(options))
 

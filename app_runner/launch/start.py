@@ -16,6 +16,7 @@ from app_runner.launch.children import Service
 from app_runner.launch.embedded import EmbeddedBroker, prepare
 from app_runner.launch.ending import born
 from app_runner.launch.environment import Surroundings, exposure_for, surroundings
+from app_runner.launch.examples import examples_are_there
 from app_runner.launch.instance import InstanceLock, write_record
 from app_runner.launch.output import Console
 from app_runner.launch.ports import PORT, bind, url_of
@@ -42,6 +43,7 @@ class StartOptions:
     concurrency: int | None = None
     log_level: str | None = None
     watch: bool = False
+    examples: bool = False
 
 
 def start(options: StartOptions) -> int:
@@ -51,6 +53,8 @@ def start(options: StartOptions) -> int:
 
 
 def _start(options: StartOptions, console: Console) -> None:
+    if options.examples:
+        console.say(examples_are_there())
     found = surroundings()
     os.chdir(PROJECT)
     os.environ["EXPOSURE"] = exposure_for(options.host, found)
