@@ -61,6 +61,23 @@ class PathPlugin(FlaskPlugin):
         )
 
 
+class SchemaConverter(OpenAPIConverter):
+    """apispec's, with patterns that are written as in ECMAScript, as the document asks."""
+
+    def field2pattern(self, field: Any, **kwargs: Any) -> dict[str, Any]:
+        """Give the pattern of a field; Python's anchors become those of all others."""
+        found: dict[str, Any] = super().field2pattern(field, **kwargs)
+        if pattern := found.get("pattern"):
+            found["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
+        return found
+
+
+class SchemaPlugin(MarshmallowPlugin):
+    """apispec's, with that converter."""
+
+    Converter = SchemaConverter
+
+
 class RunnerApi(Api):
     """flask-smorest's Api whose document is written on a scratch app."""
 
@@ -73,7 +90,7 @@ class RunnerApi(Api):
         self._scratch = app
         for name, value in API_SETTINGS.items():
             app.config.setdefault(name, deepcopy(value))
-        marshmallow_plugin = MarshmallowPlugin(schema_name_resolver=self._schema_name)
+        marshmallow_plugin = SchemaPlugin(schema_name_resolver=self._schema_name)
         plugins = {"marshmallow_plugin": marshmallow_plugin, "flask_plugin": PathPlugin()}
         super().__init__(app, spec_kwargs=plugins)
         operations.add_error_headers(self.spec)

@@ -82,7 +82,9 @@ class UploadsView(MethodView):
 
     @BLUEPRINT.arguments(UploadQuerySchema(), location="query")
     @BLUEPRINT.response(HTTPStatus.CREATED, UploadSchema())
-    @BLUEPRINT.doc(requestBody=UPLOAD_BODY, responses={"413": {}, "415": {}, "422": {}})
+    @BLUEPRINT.doc(
+        requestBody=UPLOAD_BODY, responses={"400": {}, "413": {}, "415": {}, "422": {}}
+    )
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def post(self, query: dict[str, Any]) -> Any:
         """Bring a file as the body, or as the one file of a multipart form."""

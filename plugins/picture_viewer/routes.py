@@ -35,6 +35,10 @@ POLICY = (
 )
 #: An SVG that is opened alone runs nothing and loads nothing.
 PICTURE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+PICTURE = {
+    "description": "The picture, scaled down.",
+    "content": {"image/png": {}, "image/jpeg": {}},
+}
 BLUEPRINT = SecurityBlueprint(
     IDENTIFIER,
     __name__,
@@ -123,7 +127,7 @@ class PictureView(MethodView):
     """A picture, as browsers can show it."""
 
     @BLUEPRINT.arguments(PictureSchema(), location="query")
-    @BLUEPRINT.doc(responses={"200": {"content": {"image/png": {}, "image/jpeg": {}}}})
+    @BLUEPRINT.doc(responses={"200": PICTURE})
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, arguments):
         """Fetch a picture, and make it smaller when it is very large."""
