@@ -5,6 +5,7 @@ from __future__ import annotations
 from app_runner.setting_types import (
     Setting,
     choice,
+    credentials,
     integer,
     integer_or_zero,
     json_pairs,
@@ -73,6 +74,19 @@ FILE_SETTINGS: tuple[Setting, ...] = (
         0,
         integer_or_zero(7200, 10**9),
         "Seconds that the URLs of result files in tasks work. 0: as long as the file.",
+    ),
+    Setting(
+        "FETCH_RETRIES",
+        2,
+        integer(0, 20),
+        "How often a failed request for an input, or a broken download, is tried again.",
+    ),
+    Setting(
+        "FETCH_CREDENTIALS",
+        (),
+        credentials,
+        "JSON object: origin to `Bearer <token>` or `Basic <user>:<password>`.",
+        secret=True,
     ),
     Setting(
         "TASK_FILE_QUOTA",

@@ -207,6 +207,23 @@ def json_pairs(value: Any) -> tuple[tuple[str, str], ...]:
     return pairs
 
 
+def credentials(value: Any) -> tuple[tuple[str, str], ...]:
+    """Take a mapping, or its JSON: origins to values of the header Authorization."""
+    try:
+        found = json.loads(value or "{}") if isinstance(value, str) else value
+        pairs = tuple((text(origin), text(told)) for origin, told in dict(found).items())
+    except (ValueError, TypeError, RecursionError):  # their texts may hold secrets
+        raise ValueError("it must be a JSON object of texts") from None
+    for origin, told in pairs:
+        place = urlsplit(origin if "://" in origin else f"https://{origin}")
+        if place.scheme not in ("http", "https") or not place.hostname or place.path:
+            raise ValueError("its keys must be origins, like https://host or host:8443")
+        if re.fullmatch(r"(Bearer|Basic) [\x21-\x7e]+", told, re.I) is None:
+            allowed = "its values must be `Bearer <token>` or `Basic <user>:<password>`"
+            raise ValueError(allowed)
+    return pairs
+
+
 def url_of(*schemes: str) -> Callable[[Any], str]:
     """Take an empty text or a URL whose scheme (before ``+``) is one of ``schemes``."""
 

@@ -80,3 +80,20 @@ def counted(raw: HTTPResponse, allowance: Allowance) -> CountedBody:
     body: CountedBody = raw  # type: ignore[assignment]
     body.allowance = allowance
     return body
+
+
+def counted_over(stream: Any, raw: HTTPResponse, allowance: Allowance) -> CountedBody:
+    """Give a body that draws on ``allowance`` and reads ``stream``, sent as ``raw``."""
+    headers = {k: v for k, v in raw.headers.items() if k.lower() != "transfer-encoding"}
+    body = CountedBody(
+        stream,
+        headers,
+        raw.status,
+        version=raw.version,
+        reason=raw.reason,
+        preload_content=False,
+        original_response=getattr(raw, "_original_response", None),
+        request_method="GET",
+    )
+    body.allowance = allowance
+    return body

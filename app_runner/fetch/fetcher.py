@@ -21,12 +21,14 @@ from app_runner.babel import gettext as _
 from app_runner.fetch.addresses import AddressRules
 from app_runner.fetch.allowance import Allowance
 from app_runner.fetch.body import CountedBody
+from app_runner.fetch.credentials import Credentials
 from app_runner.fetch.local import (
     LocalContent,
     data_response,
     file_response,
     local_response,
 )
+from app_runner.fetch.patience import Patience
 from app_runner.fetch.policy import FetchPolicy
 from app_runner.fetch.refusals import MalformedUrl, RedirectRefused, SchemeRefused
 from app_runner.fetch.route import GetAddrInfo, Route, checked_route
@@ -71,6 +73,7 @@ class Fetcher:
         self.resolver = resolver
         self._getaddrinfo = getaddrinfo
         self._rules = AddressRules(policy.allow_private, policy.allowed_hosts)
+        self._credentials = Credentials(policy.credentials)
         self._url_map = [(re.compile(old), new) for old, new in policy.url_map]
 
     def open(
@@ -168,13 +171,13 @@ class Fetcher:
         hops: int | None,
     ) -> requests.Response:
         """Send, and send on up to ``hops`` redirects; None follows none."""
-        session = RoutedSession(self._adapter(allowance))
+        patience = Patience(self.policy.retries, allowance)
+        session = RoutedSession(self._adapter(allowance, patience))
         following = session.prepare_request(request)
         history: list[requests.Response] = []
         while True:
-            response = session.send(
-                following, stream=True, allow_redirects=False, timeout=timeout
-            )
+            self._credentials.add_to(following)
+            response = _sent(session, following, timeout, patience)
             response.history = history.copy()
             redirected = None if hops is None else response.next
             if redirected is None:
@@ -202,15 +205,37 @@ class Fetcher:
         request.prepare_url(target, None)
         return None
 
-    def _adapter(self, allowance: Allowance) -> RoutedAdapter:
+    def _adapter(self, allowance: Allowance, patience: Patience) -> RoutedAdapter:
         def route(host: str, port: int) -> Route:
             return checked_route(host, port, self._rules, self._getaddrinfo, allowance)
 
-        return RoutedAdapter(route, lambda: self._tls, allowance)
+        return RoutedAdapter(route, lambda: self._tls, allowance, patience)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context(self.policy.ca_bundle)
+
+
+def _sent(
+    session: RoutedSession,
+    request: requests.PreparedRequest,
+    timeout: tuple[float, float],
+    patience: Patience,
+) -> requests.Response:
+    """Send; what only reads is tried again when the server may do better soon."""
+    reads = request.method in READING
+    while True:
+        try:
+            response = session.send(
+                request, stream=True, allow_redirects=False, timeout=timeout
+            )
+        except RequestException as error:
+            if not reads or not patience.for_error(error):
+                raise
+        else:
+            if not reads or not patience.for_answer(response):
+                return response
+            response.close()
 
 
 def _finished(

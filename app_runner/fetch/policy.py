@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class FetchPolicy:
     max_seconds: float = 600.0
     max_redirects: int = 5
     schemes: tuple[str, ...] = ("http", "https", "data", "file")
+    #: How often a failed request, or a broken download, is tried again.
+    retries: int = 2
+    #: (origin, value of the header Authorization) for hosts that are trusted with it.
+    credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: A file of further certificates (PEM) to trust beside the usual ones.
     ca_bundle: Path | None = None
 
@@ -42,4 +46,6 @@ class FetchPolicy:
             file_roots=tuple(Path(root) for root in settings["FETCH_FILE_ROOTS"]),
             url_map=tuple(settings["URL_MAP"]),
             max_bytes=settings["FETCH_MAX_BYTES"],
+            retries=settings["FETCH_RETRIES"],
+            credentials=tuple(settings["FETCH_CREDENTIALS"]),
         )

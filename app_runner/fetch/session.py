@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import SplitResult, urlsplit
@@ -16,14 +17,16 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url
-from urllib3 import HTTPConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPResponse
 from urllib3.exceptions import HTTPError
 from urllib3.util import create_urllib3_context, parse_url
 
 from app_runner.babel import gettext as _
 from app_runner.fetch.allowance import Allowance
-from app_runner.fetch.body import counted
+from app_runner.fetch.body import CountedBody, counted, counted_over
+from app_runner.fetch.patience import Patience
 from app_runner.fetch.refusals import FetchTooLarge, MalformedUrl
+from app_runner.fetch.resuming import ResumingStream, check_part, validator_of
 from app_runner.fetch.route import (
     Route,
     RoutedHTTPPool,
@@ -81,9 +84,13 @@ class RoutedAdapter(HTTPAdapter):
         route: Callable[[str, int], Route],
         tls: Callable[[], ssl.SSLContext],
         allowance: Allowance,
+        patience: Patience,
     ) -> None:
-        """Take how a host and port are checked, the TLS settings and the allowance."""
+        """Take how a host and port are checked, the TLS settings, and the bounds."""
         super().__init__()
+        self._patience = patience
+        self._timeout: Any = None
+        self._is_resuming = False
         self._route = route
         self._tls = tls
         self._allowance = allowance
@@ -113,6 +120,7 @@ class RoutedAdapter(HTTPAdapter):
 
         The body of a redirect is not read.
         """
+        self._timeout = options.get("timeout")
         try:
             response = super().send(request, *arguments, **options)
         except (RequestException, HTTPError) as error:
@@ -130,8 +138,38 @@ class RoutedAdapter(HTTPAdapter):
     def build_response(
         self, req: requests.PreparedRequest, resp: Any
     ) -> requests.Response:
-        """Build the response over a body that counts."""
-        return super().build_response(req, counted(resp, self._allowance))
+        """Build the response over a body that counts, and goes on where it breaks."""
+        if self._is_resuming:
+            return super().build_response(req, resp)
+        return super().build_response(req, self._body_of(req, resp))
+
+    def _body_of(
+        self, request: requests.PreparedRequest, raw: HTTPResponse
+    ) -> CountedBody:
+        validator = validator_of(raw.headers)
+        whole = request.method == "GET" and raw.status == HTTPStatus.OK
+        if not whole or validator is None or self._patience.tries <= 0:
+            return counted(raw, self._allowance)
+
+        def reopen(start: int, validator: str) -> HTTPResponse:
+            return self._reopened(request, start, validator)
+
+        stream = ResumingStream(raw, validator, reopen, self._patience.tries)
+        return counted_over(stream, raw, self._allowance)
+
+    def _reopened(
+        self, request: requests.PreparedRequest, start: int, validator: str
+    ) -> HTTPResponse:
+        """Ask for the rest of a body along a route that is checked again."""
+        again = request.copy()
+        again.headers["Range"] = f"bytes={start}-"
+        again.headers["If-Range"] = validator
+        self._is_resuming = True
+        try:
+            answer = super().send(again, stream=True, timeout=self._timeout)
+        finally:
+            self._is_resuming = False
+        return check_part(answer.raw, start)
 
     def _refuse_declared(self, response: requests.Response) -> None:
         declared = response.headers.get("Content-Length", "")

@@ -12,7 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from fnmatch import fnmatchcase
-from typing import Any, BinaryIO, TextIO
+from http import HTTPStatus
+from typing import Any, BinaryIO, NamedTuple, TextIO
+from urllib.parse import urljoin
 
 from requests import RequestException, Response
 
@@ -29,6 +31,7 @@ from app_runner.fetch.described import (
 )
 from app_runner.state import current_runner
 from app_runner.tasks.content import type_of
+from app_runner.tasks.kept_content import KeptContent
 from app_runner.tasks.results import open_file
 
 #: Types that servers send when they do not know better.
@@ -124,6 +127,15 @@ class ReadableFile(ABC):
         return self.name or _("The file")
 
 
+class Facts(NamedTuple):
+    """What an answer tells of the file."""
+
+    name: str
+    content_type: str
+    data_type: str | None
+    attribute_metadata_url: str | None
+
+
 class InputFile(ReadableFile):
     """A file that somebody named by its URL; opened through the guarded door."""
 
@@ -131,35 +143,55 @@ class InputFile(ReadableFile):
         """Take the URL and the media types that fit (``image/*``; none: all)."""
         self.url = url
         self.content_types = tuple(content_types) or ("*/*",)
-        self._told: tuple[str, str, str | None] | None = None
+        self._told: Facts | None = None
+        self._kept: KeptContent | None = None
 
     @property
     def name(self) -> str:
         """Give the name, from the answer's header or the URL."""
-        return self._facts()[0]
+        return self._facts().name
 
     @property
     def content_type(self) -> str:
         """Give the media type that was sent, else the one that fits best."""
-        return self._facts()[1]
+        return self._facts().content_type
 
     @property
     def data_type(self) -> str | None:
         """Give the data type (``entity/list``, …) when the answer names it."""
-        return self._facts()[2]
+        return self._facts().data_type
+
+    @property
+    def attribute_metadata_url(self) -> str | None:
+        """Give the URL of the attributes' metadata when the answer names it."""
+        return self._facts().attribute_metadata_url
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the bytes; also raises `UserError` for a media type that does not fit."""
-        with self._response() as response, binary_stream(response) as stream:
-            yield stream
+        """Open the bytes; also raises `UserError` for a media type that does not fit.
+
+        What was read before is not fetched again when the server says that it is still
+        the same.
+        """
+        with self._response() as response:
+            if response.status_code == HTTPStatus.NOT_MODIFIED and self._kept:
+                yield self._kept.again()
+                return
+            self._kept = None
+            with binary_stream(response) as stream:
+                keeping = KeptContent.of(response)
+                yield keeping.while_read(stream) if keeping else stream
+                if keeping and keeping.is_whole:
+                    self._kept = keeping
 
     @contextmanager
     def _response(self) -> Iterator[Response]:
+        asked = {"If-None-Match": self._kept.etag} if self._kept else {}
         try:
-            with current_runner.fetcher.open(self.url) as response:
-                self._told = self._facts_of(response)
-                self._check(response)
+            with current_runner.fetcher.open(self.url, headers=asked) as response:
+                if response.status_code != HTTPStatus.NOT_MODIFIED:
+                    self._told = self._facts_of(response)
+                    self._check(response)
                 yield response
         except UserError:
             raise
@@ -168,20 +200,23 @@ class InputFile(ReadableFile):
             reason = _("the answer was %(status)s", status=status) if status else None
             raise self._unreadable(reason or type(error).__name__) from error
 
-    def _facts(self) -> tuple[str, str, str | None]:
+    def _facts(self) -> Facts:
         if self._told is not None:
             return self._told
         with self._response() as response:
             return self._facts_of(response)
 
-    def _facts_of(self, response: Response) -> tuple[str, str, str | None]:
+    def _facts_of(self, response: Response) -> Facts:
         sent = _type_of(response)
         name = file_name_of(response)
         if _plain(sent) in TELL_NOTHING and not self._fits(sent):
             exact = [known for known in self.content_types if "*" not in known]
             guessed = type_of(name)
             sent = guessed if self._fits(guessed) else exact[0] if exact else sent
-        return name, sent, response.headers.get("X-Data-Type")
+        headers = response.headers
+        named = headers.get("X-Attribute-Metadata")
+        metadata = urljoin(response.url, named) if named else None
+        return Facts(name, sent, headers.get("X-Data-Type"), metadata)
 
     def _fits(self, content_type: str) -> bool:
         plain = _plain(content_type)
@@ -195,7 +230,7 @@ class InputFile(ReadableFile):
             raise self._unreadable(reason)
 
     def __str__(self) -> str:
-        return (self._told[0] if self._told else "") or _("The file")
+        return (self._told.name if self._told else "") or _("The file")
 
     def __repr__(self) -> str:
         """Tell no more of the URL than the name; it may be a right to read."""

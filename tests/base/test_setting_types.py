@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from app_runner.setting_types import (
     boolean,
     choice,
+    credentials,
     host,
     host_names,
     integer,
+    integer_or_zero,
     json_pairs,
     lines,
     networks,
@@ -45,6 +47,8 @@ READERS: list[Callable[[Any], Any]] = [
     trusted_names,
     networks,
     origins,
+    credentials,
+    integer_or_zero(5, 12),
 ]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -64,6 +68,14 @@ def test_a_reader_gives_a_value_that_it_takes_again_or_says_what_is_allowed(
         refusal = str(error)
     assert "\n" not in refusal
     assert refusal or read(found) == found
+
+
+def test_credentials_name_origins_and_what_is_said_there() -> None:
+    given = {"https://a:8443": "Bearer x", "b": "Basic u:p"}
+    assert credentials(json.dumps(given)) == tuple(given.items())
+    for wrong in ({"ftp://a": "Bearer x"}, {"a/b": "Bearer x"}, {"a": "x"}, {"a": 1}):
+        with pytest.raises(ValueError, match="must be"):
+            credentials(wrong)
 
 
 @given(st.integers(-(10**30), 10**30))

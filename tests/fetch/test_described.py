@@ -187,6 +187,8 @@ def test_the_policy_follows_the_settings() -> None:
         "FETCH_ALLOWED_HOSTS": ("10.0.0.0/8",),
         "FETCH_FILE_ROOTS": ("/srv/data",),
         "FETCH_MAX_BYTES": 4096,
+        "FETCH_RETRIES": 5,
+        "FETCH_CREDENTIALS": (("https://a", "Bearer b"),),
         "URL_MAP": (("a", "b"),),
     }
     policy = FetchPolicy.of_settings(settings)
@@ -195,4 +197,6 @@ def test_the_policy_follows_the_settings() -> None:
     assert policy.file_roots == (Path("/srv/data"),)
     assert policy.max_bytes == 4096
     assert policy.url_map == (("a", "b"),)
+    assert policy.retries == 5
+    assert policy.credentials == (("https://a", "Bearer b"),)
     assert not FetchPolicy.of_settings({**settings, "EXPOSURE": "private"}).allow_private
