@@ -5,7 +5,8 @@ import sys
 
 from app_runner import create_app
 from app_runner.errors import SettingError
-from app_runner.tasks.queue import check_pool, serve_worker
+from app_runner.tasks.queue import serve_worker
+from app_runner.tasks.queues import check_pool
 
 try:
     app = serve_worker(create_app())

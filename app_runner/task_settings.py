@@ -44,6 +44,18 @@ def task_limits(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple((pattern, read(number)) for pattern, number in _pairs(value))
 
 
+def retention_rules(value: Any) -> tuple[tuple[str, dict[str, int]], ...]:
+    """Take a mapping, its JSON, or its pairs: patterns of plugins, bounds by name."""
+    read = integer(0, 2**60)
+    for pattern, rule in (pairs := _pairs(value)):
+        if not isinstance(rule, dict) or not rule.keys() <= {"age", "count", "size"}:
+            raise ValueError(f"the rule of {pattern!r} must have age, count, size only")
+    return tuple(
+        (pattern, {name: read(bound) for name, bound in rule.items()})
+        for pattern, rule in pairs
+    )
+
+
 TASK_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "TASK_TIME_LIMIT",
@@ -110,5 +122,35 @@ TASK_SETTINGS: tuple[Setting, ...] = (
         2,
         integer(0, 3600),
         "Seconds that a job has between SIGTERM and SIGKILL.",
+    ),
+    Setting(
+        "RETENTION_AGE",
+        90,
+        integer(0, 36500),
+        "Days that finished tasks and their files are kept; 0 is for ever.",
+    ),
+    Setting(
+        "RETENTION_COUNT",
+        1_000_000,
+        integer(0, 2**40),
+        "Finished tasks of each plugin that are kept; 0 is no bound.",
+    ),
+    Setting(
+        "RETENTION_SIZE",
+        100 * 10**9,
+        integer(0, 2**60),
+        "Bytes of files of finished tasks that are kept for each plugin; 0 is no bound.",
+    ),
+    Setting(
+        "RETENTION_PLUGINS",
+        (),
+        retention_rules,
+        "JSON object: pattern of plugin names or ids to an object with age, count, size.",
+    ),
+    Setting(
+        "RETENTION_EVERY",
+        600,
+        integer(0, 2**31),
+        "Seconds between two looks for tasks to delete; 0 is never.",
     ),
 )

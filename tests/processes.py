@@ -26,6 +26,7 @@ JSON_OBJECTS = (
     task_settings.named_queues,
     task_settings.priorities,
     task_settings.task_limits,
+    task_settings.retention_rules,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, current_app, jsonify, render_template, request
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from app_runner.api.root import wants_html
 from app_runner.babel import gettext as _
+from app_runner.db.models import ProcessingTask
 from app_runner.errors import (
     BrokerUnavailable,
     FileMissing,
@@ -24,7 +25,7 @@ from app_runner.errors import (
     UnavailableError,
     UserError,
 )
-from app_runner.tasks import publication
+from app_runner.tasks import deleting, publication
 
 LOG = logging.getLogger(__name__)
 #: What a 401 asks for (RFC 6750, section 3).
@@ -122,7 +123,11 @@ def on_store_error(error: StoreError) -> Response:
 
 
 def on_missing(error: RunnerError) -> Response:
-    """Answer 404."""
+    """Answer 404, or 410 when the task of the URL was there once."""
+    task_id = (request.view_args or {}).get("task_id")
+    is_task = isinstance(error, TaskNotFound) and isinstance(task_id, int)
+    if is_task and deleting.was_deleted(ProcessingTask, cast(int, task_id)):
+        return _response(410, _("The task was deleted."))
     return _response(404)
 
 

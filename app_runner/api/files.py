@@ -20,10 +20,12 @@ from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.file_links import expiring_url, may_read
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import link_of
+from app_runner.babel import gettext as _
 from app_runner.data.previews import MOST_ROWS, NOTHING, preview
 from app_runner.db.models import TaskFile, Upload
 from app_runner.files.contract import CHUNK
 from app_runner.state import current_runner
+from app_runner.tasks import deleting
 from app_runner.tasks.results import open_file
 
 BLUEPRINT = SecurityBlueprint("files-api", __name__, description="Result files of tasks.")
@@ -140,8 +142,10 @@ class FileLinkView(MethodView):
 
 
 def find(file_id: int, query: dict[str, Any]) -> TaskFile:
-    """Give the file; 404 without a right to read it."""
+    """Give the file; 404 without a right to read it, 410 when it was deleted."""
     file = TaskFile.get_by_id(file_id)
+    if file is None and deleting.was_deleted(TaskFile, file_id):
+        abort(HTTPStatus.GONE, _("The file was deleted with its task."))
     if file is None or not may_read(file, query):
         abort(HTTPStatus.NOT_FOUND)
     return file

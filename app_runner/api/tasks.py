@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, request
+from flask import Response, abort, request
 from flask.views import MethodView
 from marshmallow import fields, validate
 
@@ -21,7 +21,8 @@ from app_runner.api.task_commands import (
 )
 from app_runner.api.task_document import task_document
 from app_runner.api.task_events import WaitSchema, wait_for_change
-from app_runner.tasks import records
+from app_runner.babel import gettext as _
+from app_runner.tasks import deleting, records
 
 BLUEPRINT = SecurityBlueprint(
     "tasks-api", __name__, description="Tasks, their state and results."
@@ -147,3 +148,23 @@ class TaskView(MethodView):
             require_owner(task)
         answer = COMMANDS[command["command"]](task, command)
         return answer or task_document(task_id).response()
+
+    @BLUEPRINT.response(HTTPStatus.NO_CONTENT)
+    @BLUEPRINT.doc(
+        responses={
+            "404": {"description": "There is no such task."},
+            "409": {"description": "It has not ended, or its files are in use."},
+            "410": {"description": "It is deleted already."},
+        }
+    )
+    @BLUEPRINT.require_jwt("jwt", optional=True)
+    def delete(self, task_id: int) -> None:
+        """Delete the task with its files, once it has ended."""
+        task = records.get(task_id)
+        require_owner(task)
+        if not task.is_finished:
+            abort(HTTPStatus.CONFLICT, _("The task has not ended. Cancel it first."))
+        try:
+            deleting.delete_task(task)
+        except deleting.InUse:
+            abort(HTTPStatus.CONFLICT, _("A task that has not ended reads its files."))

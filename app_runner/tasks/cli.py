@@ -1,4 +1,4 @@
-"""Commands around tasks: `flask tasks queues`."""
+"""Commands around tasks: `flask tasks queues` and `purge`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from celery import Celery
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+from app_runner.babel import gettext as _
 from app_runner.state import current_runner
+from app_runner.tasks import retention
 from app_runner.tasks.queue import check_broker
 
 tasks_cli = AppGroup("tasks", help="Look after tasks and their queues.")
@@ -30,6 +32,22 @@ def show_queues() -> None:
         taken_by = ", ".join(sorted(workers.get(name, ()))) or "-"
         plugins = ", ".join(plan.plugins_of(name)) or "(the runner itself)"
         click.echo(ROW.format(name, waiting(celery, name), taken_by, plugins))
+
+
+@tasks_cli.command("purge")
+@click.option("--dry-run", is_flag=True, help="Count, delete nothing.")
+@with_appcontext
+def purge_tasks(dry_run: bool) -> None:
+    """Delete the finished tasks that the rules of retention do not keep."""
+    if dry_run:
+        found = retention.would_purge()
+        text = _("%(tasks)d tasks with %(size)d bytes of files would be deleted.")
+    else:
+        found = retention.Purged()
+        for _step in retention.purge(found):
+            pass
+        text = _("%(tasks)d tasks with %(size)d bytes of files were deleted.")
+    click.echo(text % {"tasks": found.tasks, "size": found.size})
 
 
 def waiting(celery: Celery, queue: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from app_runner.babel import gettext
 from app_runner.config import Settings
 from app_runner.crash_points import crash_point
 from app_runner.db.engine import database_url, leave_parent_connections
-from app_runner.errors import BrokerUnavailable, SettingError
+from app_runner.errors import BrokerUnavailable
 from app_runner.state import (
     BASE_URL,
     CALL_DEPTH,
@@ -38,6 +38,7 @@ from app_runner.tasks import (
     publication,
     reaper,
     redis_transport,
+    retention,
     stopping,
     webhooks,
     working,
@@ -321,19 +322,8 @@ def serve_worker(app: Flask) -> Celery:
     working.watch(app)
     minder.watch(app)
     stopping.watch(app)
+    retention.watch(app)
     return celery
-
-
-def check_pool(pool: str, arguments: Sequence[str]) -> None:
-    """Raise `SettingError` when a worker begins with gevent only now.
-
-    Celery prepares Python for it when it reads ``--pool`` on the command line, before
-    anything else is imported; for a setting it would be too late.
-    """
-    named = any(word.startswith(("--pool", "-P")) for word in arguments)
-    if pool == "gevent" and "worker" in arguments and not named:
-        allowed = "start the worker with --pool gevent, as ./run worker does"
-        raise SettingError("CELERY_WORKER_POOL", "all settings", allowed, pool)
 
 
 def _keep_logging(**_: Any) -> None:

@@ -14,6 +14,7 @@ from celery.app.amqp import AMQP, Queues
 from kombu import Exchange, Queue
 
 from app_runner.config import Settings
+from app_runner.errors import SettingError
 
 T = TypeVar("T")
 #: 0 to 9, a higher one is sooner; each is one of three classes on Redis.
@@ -129,3 +130,15 @@ class FairAMQP(AMQP):
     """Celery's messaging with those queues."""
 
     queues_cls = FairQueues
+
+
+def check_pool(pool: str, arguments: Sequence[str]) -> None:
+    """Raise `SettingError` when a worker begins with gevent only now.
+
+    Celery prepares Python for it when it reads ``--pool`` on the command line, before
+    anything else is imported; for a setting it would be too late.
+    """
+    named = any(word.startswith(("--pool", "-P")) for word in arguments)
+    if pool == "gevent" and "worker" in arguments and not named:
+        allowed = "start the worker with --pool gevent, as ./run worker does"
+        raise SettingError("CELERY_WORKER_POOL", "all settings", allowed, pool)

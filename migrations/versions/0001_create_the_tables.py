@@ -217,6 +217,15 @@ def upgrade():
         )
 
     op.create_table(
+        "retention",
+        sa.Column("due_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("deleted_task_id", sa.Integer(), nullable=False),
+        sa.Column("deleted_file_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retention")),
+    )
+
+    op.create_table(
         "schedule",
         sa.Column("owner", app_runner.db.types.CleanText(255, exact=True), nullable=True),
         sa.Column("scopes", app_runner.db.types.Json(), nullable=False),
@@ -593,6 +602,7 @@ def downgrade():
         "task_file",
         "task_log_chunk",
         "schedule",
+        "retention",
         "task_attempt",
         "message",
         "duty",

@@ -10,8 +10,7 @@ from flask import Flask
 from app_runner.config import load_settings
 from app_runner.errors import SettingError
 from app_runner.state import state_of
-from app_runner.tasks.queue import check_pool
-from app_runner.tasks.queues import QueuePlan
+from app_runner.tasks.queues import QueuePlan, check_pool
 from app_runner.tasks.recorder import RecordedTask
 
 

@@ -243,4 +243,4 @@ def test_the_id_of_a_deleted_task_is_never_given_again(app: Flask) -> None:
     records.get(first).delete(commit=True)
     assert records.start("x") > first
     url = app.url_for("tasks-api.TaskView", task_id=first)
-    assert app.test_client().get(url).status_code == 404
+    assert app.test_client().get(url).status_code == 410

@@ -6,6 +6,7 @@ from app_runner.db.models.catalogue import Catalogue
 from app_runner.db.models.files import TaskFile
 from app_runner.db.models.messages import Duty, Message
 from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
+from app_runner.db.models.retention import Retention
 from app_runner.db.models.schedules import Schedule
 from app_runner.db.models.task_logs import TaskLogChunk
 from app_runner.db.models.tasks import (
@@ -30,6 +31,7 @@ __all__ = [
     "Message",
     "PluginState",
     "ProcessingTask",
+    "Retention",
     "Schedule",
     "Step",
     "TaskAttempt",
