@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Page, expect
 
 from tests.integration.conftest import running
 from tests.integration.live import Event, Server, serving, stream
@@ -162,3 +163,28 @@ def test_wrong_waits_and_unknown_tasks(server: Server) -> None:
     for odd in ("x", "9" * 19, "5-99999"):
         with stream(url, odd) as events:
             assert list(events)[-1].name == "result"
+
+
+@pytest.mark.browser
+def test_the_page_of_a_form_follows_its_task_and_runs_it_again(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{server.root}/plugins/talker@1-0-0/ui/?words=seen")
+    page.get_by_label("wait for").fill(str(tmp_path / "go on"))
+    page.get_by_role("button", name="submit").click()
+    page.get_by_text("Output").click()
+    expect(page.locator(".task-output")).to_contain_text("printed seen")
+    expect(page.get_by_text("1 / 4 words")).to_be_visible()
+    (tmp_path / "go on").touch()
+    expect(page.get_by_text("The task is finished.")).to_be_visible()
+    tasks = [url for url in asked if "/tasks/" in url]
+    assert len([url for url in tasks if url.endswith("/events")]) == 1
+    assert len(tasks) < 12  # the events told, nobody asked again and again
+    form = page.get_by_role("link", name="Open the form with these values")
+    assert "words=seen" in (form.get_attribute("href") or "")
+    with page.expect_request(lambda request: request.url.endswith("/events")) as again:
+        page.get_by_role("button", name="Run again").click()
+    assert again.value.url not in tasks
+    expect(page.get_by_text("The task is finished.")).to_be_visible()

@@ -1,9 +1,12 @@
-/* Shows a task (state, progress, results, log) by asking for its document until it ends, and
-   the form of a step that waits, framed. Used by forms on their own page and the console. */
+/* Shows a task (state, progress, results, log) as its events tell, or, where these do not come,
+   by asking for its document until it ends; and the form of a step that waits, framed. Used by
+   forms on their own page and the console. */
 (function () {
   "use strict";
   const FIRST_PAUSE = 250; // milliseconds between two looks at the task, growing …
   const LONGEST_PAUSE = 2000; // … up to this
+  const SAFETY_PAUSE = 10000; // the same while events come; a proxy may hold them back
+  const MOST_OUTPUT = 200000; // characters of the job's output that stay on the page
   const MISSES = 10; // looks in vain, one after the other, until we give up
   // No allow-same-origin: the page of a plugin must not act as ours.
   // A page with an origin of its own would not get the cookie of who is logged in.
@@ -71,19 +74,115 @@
 
   /* Show the task at `url` below `place` until `close()` is called. */
   function show(place, url, onChange) {
+    let open = begin(place, url, onChange, restart);
+    function restart(next) {
+      open.close();
+      open = begin(place, next, onChange, restart);
+    }
+    return { close: () => open.close() };
+  }
+
+  function begin(place, url, onChange, restart) {
     const view = build(url);
     place.append(view.root);
     view.heading.focus();
     const task = { url, view, pause: FIRST_PAUSE, misses: 0, onChange, shown: new Set() };
+    view.again.addEventListener("click", () => runAgain(task, restart));
     look(task);
+    follow(task);
     return {
       close() {
         clearTimeout(task.timer);
         task.closed = true;
+        task.events?.close();
         task.step?.close();
         view.root.remove();
       },
     };
+  }
+
+  /* Listen to the events of a task; the browser resumes a stream that breaks. */
+  function follow(task) {
+    const events = new EventSource(new URL("events", task.url));
+    task.events = events;
+    const on = (name, act) =>
+      events.addEventListener(name, (event) => act(JSON.parse(event.data)));
+    on("status", () => lookNow(task));
+    on("steps", () => lookNow(task));
+    on("progress", (progress) => renderProgress(task.view, { status: "PENDING", progress }));
+    on("log", (chunk) => appendOutput(task.view, chunk));
+    on("result", (document) => {
+      clearTimeout(task.timer);
+      events.close();
+      render(task, document);
+      offerAgain(task, document.execution);
+    });
+    events.addEventListener("error", () => {
+      if (events.readyState === EventSource.CLOSED && !task.closed) {
+        task.events = null; // refused: from now on we ask
+        lookNow(task);
+      }
+    });
+  }
+
+  function lookNow(task) {
+    clearTimeout(task.timer);
+    task.pause = FIRST_PAUSE;
+    look(task);
+  }
+
+  function appendOutput(view, chunk) {
+    if (chunk.attempt !== view.attempt) {
+      view.attempt = chunk.attempt; // what an attempt said that was lost is in its log
+      view.output.textContent = "";
+    }
+    const whole = `${view.output.textContent}${chunk.lines.join("\n")}\n`;
+    view.output.textContent = whole.slice(-MOST_OUTPUT);
+    view.output.scrollTop = view.output.scrollHeight;
+    view.outputBox.hidden = false;
+  }
+
+  async function runAgain(task, restart) {
+    task.view.again.disabled = true;
+    const headers = { "Content-Type": "application/json", Accept: "application/json" };
+    const body = JSON.stringify({ command: "rerun" });
+    try {
+      const answer = await fetch(task.url, { method: "POST", headers, body });
+      if (answer.ok) {
+        restart(answer.url);
+        return;
+      }
+      const { message } = await answer.json();
+      task.view.refusal.textContent = message || text("notAgain", "The task was not started again.");
+    } catch {
+      task.view.refusal.textContent = text("unreachable", "The server did not answer. Is it running?");
+    }
+    task.view.again.disabled = false;
+  }
+
+  /* Offer to run an ended task again: as it was, and from its form, filled in. */
+  async function offerAgain(task, execution) {
+    const { plugin, parameters } = execution || {};
+    if (!plugin || !parameters || task.offered) {
+      return;
+    }
+    task.offered = true;
+    task.view.againLine.hidden = false;
+    const root = new URL(`../../plugins/${encodeURIComponent(plugin)}/`, task.url);
+    const answer = await fetch(root).catch(() => null);
+    const metadata = answer?.ok ? await answer.json() : null;
+    if (metadata?.entryPoint?.uiHref) {
+      const form = new URL(metadata.entryPoint.uiHref, root);
+      for (const [name, value] of Object.entries(parameters)) {
+        [value].flat().forEach((one) => {
+          if (one !== null && typeof one !== "object" && one !== "***") {
+            form.searchParams.append(name, one);
+          }
+        });
+      }
+      task.view.form.href = form.href;
+      task.view.form.hidden = false;
+    }
   }
 
   function build(url) {
@@ -100,10 +199,18 @@
     view.progress = make("div", { class: "task-progress" }, view.bar, view.amount);
     view.logBox = make("details", { hidden: "" });
     view.logBox.append(make("summary", {}, text("log", "Log")), view.log);
+    view.output = make("pre", { tabindex: "0", class: "task-output" });
+    view.outputBox = make("details", { hidden: "" });
+    view.outputBox.append(make("summary", {}, text("output", "Output")), view.output);
+    view.again = make("button", { type: "button" }, text("again", "Run again"));
+    view.form = make("a", { hidden: "" }, text("againForm", "Open the form with these values"));
+    view.refusal = make("span", { role: "alert" });
+    view.againLine = make("p", { hidden: "" }, view.again, " ", view.form, " ", view.refusal);
     const link = make("a", { href: url }, text("openTask", "Open the task document"));
     view.root = make("section", { class: "task-view" });
     view.root.append(view.heading, view.state, view.progress, view.step);
-    view.root.append(view.resultsTitle, view.results, view.logBox, make("p", {}, link));
+    view.root.append(view.resultsTitle, view.results, view.logBox, view.outputBox);
+    view.root.append(view.againLine, make("p", {}, link));
     return view;
   }
 
@@ -127,7 +234,11 @@
       task.view.state.textContent = text("stopped", stopped);
     } else if (!seen || isPending(seen)) {
       task.pause = Math.min(task.pause * 1.25, LONGEST_PAUSE);
-      task.timer = setTimeout(() => look(task), task.pause);
+      clearTimeout(task.timer);
+      task.timer = setTimeout(() => look(task), task.events ? SAFETY_PAUSE : task.pause);
+    } else {
+      task.events?.close();
+      offerAgain(task, seen.execution);
     }
   }
 
@@ -205,9 +316,7 @@
     task.step = embedForm(task.view.step, url.href, title, {
       submitted() {
         // The form stays as it is until the task has taken the answer and moved on.
-        clearTimeout(task.timer);
-        task.pause = FIRST_PAUSE;
-        look(task);
+        lookNow(task);
       },
     });
   }
