@@ -95,14 +95,17 @@ class Table:
                 return row
         raise UnreadableEntities(_("The table is empty: it has no header."), 1)
 
-    def entities(self, make: MakeRow) -> Iterator[Any]:
-        """Give what ``make`` makes of each row; rows without any cell are left out."""
+    def batches(self, make: MakeRow) -> Iterator[Iterable[Any]]:
+        """Give what ``make`` makes of each row, some at a time, to be read at once.
+
+        Rows without any cell are left out. One by one they would pass through Python.
+        """
         width = len(self.header)
         while True:
             while self._waiting is not None:  # the csv module is at work on a block
                 row = self._row() or []
                 if len(row) == width:
-                    yield make(row)
+                    yield (make(row),)
                 elif row:
                     raise self._wrong_width(len(row))
             self._record.clear()
@@ -111,25 +114,28 @@ class Table:
             rows = split_rows(block, width) if self._plain else None
             if rows is not None:
                 self._lines_before += block.count("\n")
-                yield from map(make, rows)
+                yield map(make, rows)
             elif self._plain and block.count('"') % 2 == 0:
                 yield from self._whole_rows(block, make)
             else:
                 self._start(block)
 
-    def _whole_rows(self, block: str, make: MakeRow) -> Iterator[Any]:
+    def _whole_rows(self, block: str, make: MakeRow) -> Iterator[Iterable[Any]]:
         """Read a block that (all quotes being paired) ends where a row ends.
 
         What the block does not give that way is left to be read row by row.
         """
         reader = csv.reader(lines_of(block), self._dialect, strict=True)
-        width, good = len(self.header), 0
+        width, good = {len(self.header)}, 0
         try:
-            for row in reader:
-                if len(row) != width:
+            while rows := list(islice(reader, BLOCK)):
+                if set(map(len, rows)) != width:
                     break
-                yield make(row)
+                yield map(make, rows)
                 good = reader.line_num
+            else:
+                self._lines_before += good
+                return
         except csv.Error:
             pass  # reading it again says where
         self._lines_before += good
@@ -174,6 +180,8 @@ def split_rows(block: str, width: int) -> Iterator[list[str]] | None:
     Gives None for everything else. This is several times as fast as the csv module.
     """
     quotes = block.count('"')
+    if quotes and quotes != 2 * width * block.count("\n"):
+        return None  # some stand elsewhere than around each cell
     if quotes and block.startswith('"') and block.endswith('"\r\n'):
         lines, between = block[1:-3].split('"\r\n"'), '","'
     elif not quotes and width > 1:  # a lone empty cell would look like an empty line
@@ -235,15 +243,19 @@ def load_table(
     Without ``make`` they are of the class `entity_class` gives for the header, which
     ``process_header`` may change before. Raises `UnreadableEntities`.
     """
-    table = Table(pieces, dialect)
-    header = table.read_header()
-    if process_header is not None:
-        table.header = tuple(process_header(header))
-        if len(table.header) != len(header):
-            raise ValueError("a processed header must have as many names as the header")
-    # a row has as many values as the header, so `_make` need not count again
-    default = partial(tuple.__new__, entity_class(table.header))
-    yield from table.entities(make or default)
+
+    def batches() -> Iterator[Iterable[Any]]:
+        table = Table(pieces, dialect)
+        header = table.read_header()
+        if process_header is not None:
+            table.header = tuple(process_header(header))
+            if len(table.header) != len(header):
+                raise ValueError("a processed header must have as many names as before")
+        # a row has as many values as the header, so `_make` need not count again
+        default = partial(tuple.__new__, entity_class(table.header))
+        yield from table.batches(make or default)
+
+    return chain.from_iterable(batches())
 
 
 def save_table(
@@ -260,12 +272,25 @@ def save_table(
     """
     write, header = writer_of(target), tuple(attributes)
     width, plain = len(header), dialect == DEFAULT_DIALECT
-    rows = chain([header], map(_row_of(header, tuple_), entities))
-    while block := list(islice(rows, BLOCK)):
+    row_of, source = _row_of(header, tuple_), iter(entities)
+    block: list[Any] = [header]
+    fitting: set[type] = {tuple}  # of entities that are rows as they are
+    while block:
+        if set(map(type, block)) != fitting:
+            fitting = _types_of_rows(block, header)
+            block = list(map(row_of, block))
         if set(map(len, block)) != {width}:
             wrong = next(row for row in block if len(row) != width)
             raise ValueError(f"{wrong!r} does not have {width} values, one per column")
         write((plain and _joined(block)) or _written(block, dialect))
+        block = list(islice(source, BLOCK))
+
+
+def _types_of_rows(block: list[Any], header: tuple[str, ...]) -> set[type]:
+    """Give the one type of entities whose values stand in the order of the columns."""
+    kinds = set(map(type, block))
+    known = {kind for kind in kinds if getattr(kind, "entity_attributes", 0) == header}
+    return kinds if len(kinds) == 1 and known else {tuple}
 
 
 def _joined(rows: list[Row]) -> str:
@@ -274,7 +299,7 @@ def _joined(rows: list[Row]) -> str:
     Joining is several times as fast as the csv module, and most tables are of this kind.
     """
     try:
-        text = RECORD.join([UNIT.join(row) for row in rows])
+        text = RECORD.join(map(UNIT.join, rows))
     except TypeError:
         return ""
     cells = len(rows) * len(rows[0])
