@@ -22,6 +22,12 @@ def init_app(app: Flask) -> None:
         )
 
 
+def add_languages(app: Flask, folder: Path) -> None:
+    """Let pages be in the languages of a plugin's catalogues too."""
+    found = {path.parent.parent.name for path in folder.glob("*/LC_MESSAGES/*.mo")}
+    app.config["LANGUAGES"] = sorted(found | set(app.config["LANGUAGES"]))
+
+
 def _locale() -> str | None:
     if not has_request_context():
         return None

@@ -25,6 +25,7 @@ from app_runner.api import deliveries as _deliveries  # noqa: F401 - a view of t
 from app_runner.api.own_files import own_files
 from app_runner.fetch import Fetcher, FetchPolicy
 from app_runner.files.registry import check_default
+from app_runner.plugins import hooks
 from app_runner.plugins.base import PluginBase
 from app_runner.plugins.loading import Loader
 from app_runner.plugins.registry import PluginRegistry
@@ -85,6 +86,7 @@ def init_app(app: Flask) -> None:
     state.registry = PluginRegistry(app)
     with _without_collecting():
         _load_plugins(app)
+    hooks.start(app, state.registry)
     not_installed.refuse(app)
     check_default(app)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
-from . import million, outage, streams
+from . import authoring, million, outage, streams
 from .http_load import Times, answer_times, request_rate
 from .measures import burst, finished_task, latencies
 from .plugins import PROCESSOR_NAME, chain_name
@@ -164,6 +164,10 @@ MEASURES: dict[str, Measure] = {
     "events": streams.latency,
     "streams": streams.idle,
     "outage": outage.submits,
+    "forms": authoring.forms,
+    "tables": authoring.tables,
+    "processors": authoring.start,
+    "messages": authoring.messages,
     "million": million.requests,
 }
 #: What takes minutes, and is measured when it is asked for.

@@ -199,10 +199,13 @@ def write_published(folder: Path, number: int) -> Path:
 def write_processor(folder: Path) -> Path:
     """Write the processor plugin into `folder` and give its file."""
     file = folder / "bench_processor.py"
-    file.write_text(
-        _PROCESSOR.substitute(name=PROCESSOR_NAME, version=VERSION), encoding="utf-8"
-    )
+    file.write_text(processor_source(PROCESSOR_NAME), encoding="utf-8")
     return file
+
+
+def processor_source(name: str) -> str:
+    """Give the source of a processor."""
+    return _PROCESSOR.substitute(name=name, version=VERSION)
 
 
 def write_plugins(folder: Path, count: int, *, processor: bool = True) -> list[Path]:

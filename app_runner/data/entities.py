@@ -12,7 +12,8 @@ from typing import IO, Any, NamedTuple
 
 from app_runner.data.json_text import load_array, load_lines, save_array, save_lines
 from app_runner.data.rows import EntityTupleMixin, entity_class
-from app_runner.data.tables import DEFAULT_DIALECT, load_table, save_table
+from app_runner.data.table_writing import save_table
+from app_runner.data.tables import DEFAULT_DIALECT, load_table
 from app_runner.data.text import Source, pieces
 from app_runner.data.unreadable import UnreadableEntities
 from app_runner.fetch import MediaType, parse_mimetype

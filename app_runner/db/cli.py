@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 from sqlalchemy import MetaData
 
 from app_runner.db.engine import DB
+from app_runner.state import state_of
+
+#: Key of functions that make tables which are not the runner's own.
+FURTHER_TABLES = "further_tables"
 
 
 @click.command("create-db")
@@ -17,6 +21,8 @@ def create_db() -> None:
     """Create the tables (the same as `flask db upgrade`)."""
     upgrade()
     click.echo("The database is up to date.")
+    for further in state_of(current_app).caches.get(FURTHER_TABLES, ()):
+        further()
 
 
 @click.command("drop-db")

@@ -103,11 +103,11 @@ def _agreed(question: str) -> bool:
 
 
 def upgrade_db() -> int:
-    """Become `flask db upgrade`."""
+    """Become `flask create-db`, which also brings the tables of plugins up to date."""
 
     def body() -> None:
         surroundings()
-        commands.become((*commands.FLASK, "db", "upgrade"))
+        commands.become((*commands.FLASK, "create-db"))
 
     return _reported(body)
 

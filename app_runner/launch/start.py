@@ -114,7 +114,7 @@ def _spawn_broker(supervisor: Supervisor, broker: EmbeddedBroker) -> None:
 
 def migration() -> Service:
     """Bring the database up to date."""
-    command = (*commands.FLASK, "db", "upgrade")
+    command = (*commands.FLASK, "create-db")
     return Service("database", command, _("migrates the database"), MIGRATION)
 
 

@@ -5,10 +5,14 @@ Declaring a class registers nothing; the loader finds it. Knows neither HTTP nor
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask, current_app
+from flask_babel import Domain
 from packaging.version import InvalidVersion, Version
 
 from app_runner.errors import PluginLoadError
@@ -71,6 +75,14 @@ class PluginBase:
     description: str = ""
     #: Words that clients group and choose plugins by.
     tags: Sequence[str] = ()
+    #: The plugin's own tables (a MetaData of SQLAlchemy), which nothing else touches.
+    tables: Any = None
+    #: Folder with its migrations, beside its module; None: tables are only created.
+    migrations: str | None = None
+    #: Folder with catalogues (``de/LC_MESSAGES/messages.mo``), beside its module.
+    translations: str | None = None
+    #: Name of the module of an object that declares a plugin.
+    declared_in: str = ""
     #: Set when the plugin's routes are served.
     has_api: bool = False
 
@@ -90,10 +102,28 @@ class PluginBase:
         """Prepare for ``app``, for instance read settings from ``app.config``."""
         self.app = app
 
+    def on_startup(self) -> None:
+        """Do what is to be done once per process, when all plugins have loaded."""
+
+    def on_shutdown(self) -> None:
+        """Undo it, when a process that called `on_startup` ends by itself."""
+
     @property
     def identifier(self) -> str:
         """Give the id, which is also the last part of the plugin's URL."""
         return plugin_identifier(self.name, self.version)
+
+    @property
+    def folder(self) -> Path:
+        """Give the folder that the plugin's module lies in."""
+        module = sys.modules.get(self.declared_in or type(self).__module__)
+        return Path(getattr(module, "__file__", None) or ".").parent
+
+    @cached_property
+    def texts(self) -> Domain:
+        """Give what translates the plugin's texts: ``texts.gettext("…")``, also lazy."""
+        folders = [str(self.folder / self.translations)] if self.translations else []
+        return Domain(translation_directories=folders or None)
 
     @property
     def parsed_version(self) -> Version:

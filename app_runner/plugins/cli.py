@@ -11,11 +11,14 @@ from flask.cli import AppGroup, with_appcontext
 
 from app_runner.babel import gettext as _
 from app_runner.db import audit
-from app_runner.errors import RequirementError, SourceError
+from app_runner.db.cli import FURTHER_TABLES
+from app_runner.db.engine import DB
+from app_runner.errors import RequirementError, RunnerError, SourceError
+from app_runner.plugins import tables
 from app_runner.plugins.fetching import Change, Fetching
 from app_runner.plugins.installing import Ask, asks_of, install, resolve, runner_asks
 from app_runner.plugins.sources import GitSource, parse_source
-from app_runner.state import current_runner
+from app_runner.state import current_runner, state_of
 
 plugins_cli = AppGroup(
     "plugins", help="Show, fetch and equip the plugins of this runner."
@@ -41,6 +44,40 @@ def list_plugins(traceback: bool) -> None:
         )
         if traceback:
             click.echo(problem.traceback)
+
+
+@plugins_cli.command("upgrade-db")
+def upgrade_tables() -> None:
+    """Bring the tables of plugins up to date; the runner's own need `create-db`."""
+    if not _upgraded():
+        sys.exit(1)
+
+
+def _upgraded() -> bool:
+    registry = current_runner.registry
+    count = len(list(tables.all_tables(registry)))
+    errors = tables.upgrade_all(registry, DB.engine) if count else {}
+    for name, error in errors.items():
+        click.echo(f"PROBLEM  {name}: {error}", err=True)
+    if count:
+        done = count - len(errors)
+        click.echo(f"The tables of {done} of {count} plugins are up to date.")
+    return not errors
+
+
+@plugins_cli.command("migrate-db")
+@click.argument("name")
+@click.option("-m", "--message", default="change the tables", help="What it does.")
+def migrate_tables(name: str, message: str) -> None:
+    """Write a migration for what the models of plugin NAME have and its tables lack."""
+    found = {each.plugin: each for each in tables.all_tables(current_runner.registry)}
+    if name not in found:
+        raise click.ClickException(f"no plugin {name!r} with tables is loaded")
+    try:
+        path = found[name].write_migration(DB.engine, message)
+    except RunnerError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(str(path) if path else "The tables are as the models say.")
 
 
 @plugins_cli.command("fetch")
@@ -145,5 +182,6 @@ def _fail(message: str) -> NoReturn:
 def init_app(app: Flask) -> None:
     """Add the commands; `flask install` is the older name of one of them."""
     plugins_cli.add_command(install_requirements)
+    state_of(app).caches.setdefault(FURTHER_TABLES, []).append(_upgraded)
     app.cli.add_command(plugins_cli)
     app.cli.add_command(install_requirements)

@@ -26,6 +26,7 @@ from app_runner.plugins.lock import Lock
 from app_runner.plugins.modules import Candidate, PrivateModules, candidates
 from app_runner.plugins.registry import LoadedPlugin, PluginRegistry, Problem
 from app_runner.plugins.sources import check_allowed, hidden, parse_source
+from app_runner.plugins.tables import tables_of
 from app_runner.state import Loading, loading
 
 LOG = logging.getLogger(__name__)
@@ -156,6 +157,7 @@ class Loader:
         with self._problem(source, "declaration"):
             check_declaration(plugin)
             self._registry.check_free(plugin.identifier)
+            tables_of(plugin)
             lacking = self._requirements(plugin, source)
             try:
                 blueprint = _blueprint(plugin)

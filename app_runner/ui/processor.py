@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -51,6 +52,7 @@ class Plugin(PluginBase):
         Who starts a task needs all of ``scopes`` where others can reach the runner.
         """
         super().__init__()
+        self.declared_in = sys._getframe(1).f_globals.get("__name__", "")
         self.name, self.version = name, version
         self.title = title or name
         self.description = description
