@@ -7,13 +7,13 @@ from PIL import Image, ImageOps
 from app_runner.plugin_api import UserError
 
 KINDS = ("JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP")
-#: Bytes that are read, pixels that are unpacked, and the longer edge of what is shown.
-MOST_BYTES, MOST_PIXELS, LONGEST_EDGE = 2**26, 100_000_000, 4096
+#: Pixels that are unpacked.
+MOST_PIXELS = 100_000_000
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, OverflowError)
 SVG = "image/svg+xml"
 
 
-def shown(content, content_type, edge=LONGEST_EDGE):
+def shown(content, content_type, edge):
     """Give the bytes of a picture, and their type; raises `UserError`."""
     if content_type.partition(";")[0].strip().lower() == SVG:
         return content, SVG  # an img element runs no scripts

@@ -24,10 +24,11 @@ from app_runner.plugin_api import (
 )
 
 from . import IDENTIFIER, NAME, TITLE, VERSION, PictureViewer
-from .pictures import LONGEST_EDGE, MOST_BYTES, shown
 
 KINDS = ["image/*"]
 MOST_PICTURES = 50
+#: Bytes that are fetched, and the longer edge of what is sent, in pixels.
+MOST_BYTES, LONGEST_EDGE = 2**26, 4096
 #: Nothing inline and nothing from elsewhere but styles, which a host page may load.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' http: https:; "
@@ -131,6 +132,8 @@ class PictureView(MethodView):
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, arguments):
         """Fetch a picture, and make it smaller when it is very large."""
+        from .pictures import shown  # Pillow takes its time to be imported
+
         try:
             with open_url(arguments["data"], max_bytes=MOST_BYTES) as response:
                 kind = get_mimetype(response, "")

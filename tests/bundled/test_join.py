@@ -1,4 +1,4 @@
-"""Two tables are joined step by step, with mistakes on the way."""
+"""Plugins that are small, and those that ask step by step, with mistakes on the way."""
 
 from __future__ import annotations
 
@@ -11,6 +11,31 @@ from tests.bundled.live import Live, data_url, rows
 CITIES = "city,country\nBonn,DE\nLyon,FR\nOslo,\n"
 COUNTRIES = '[{"code": "DE", "city": "Berlin"}, {"code": "FR"}, {"code": "IT", "n": 7}]'
 JSON = "application/json"
+
+
+def test_hello_world_greets(site: Live) -> None:
+    found = site.run("hello-world", inputStr="Ada")
+    assert found == {"log": b"greeted Ada", "out.txt": b"Hello Ada"}
+    assert site.refusal("hello-world") == ["inputStr"]
+
+
+def test_words_are_counted(site: Live) -> None:
+    found = site.run("word-count", text="To be or\nnot to be", top=2)
+    assert rows(found["counts.csv"]) == [
+        {"word": "to", "count": "2"},
+        {"word": "be", "count": "2"},
+    ]
+    assert site.refusal("word-count", text="a", top="many") == ["top"]
+
+
+def test_lines_are_found_in_two_steps(site: Live) -> None:
+    url = site.submit("two-step", text="one two\nthree\ntwo")
+    step = site.step(url, 0)
+    assert "Words found:" in site.http.get(step["uiHref"]).text
+    assert site.post(step["href"], {"word": "two"}).status_code == 303
+    task = site.ended(url)
+    assert task["status"] == "SUCCESS", task["log"]
+    assert site.files(task)["lines.txt"].decode().split("\n")[:2] == ["one two", "two"]
 
 
 def answered(site: Live, url: str, number: int, **data: Any) -> dict[str, Any]:

@@ -36,6 +36,13 @@ for plugin in client.get("/plugins/").json["plugins"]:
     found["answers"][plugin["name"]] = [reading, answer.status_code, told]
 print(json.dumps(found))
 """
+IMPORTED = """
+import sys
+from app_runner import create_app
+create_app({"EXPOSURE": "local", "BROKER_URL": "redis://127.0.0.1:1/0"})
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+HEAVY = {"pandas", "numpy", "matplotlib", "sklearn", "astropy", "pyarrow", "PIL"}
 START = """
 from app_runner.launch.start import StartOptions, start
 raise SystemExit(start(StartOptions(examples=True)))
@@ -99,6 +106,22 @@ def test_a_start_with_examples_says_what_is_missing(bare: dict[str, str]) -> Non
     (line,) = (ran.stdout + ran.stderr).strip().splitlines()
     assert "--examples: astropy>=7.0, matplotlib>=3.10, openpyxl>=3.1" in line
     assert "`./run start --examples` installs" in line
+
+
+def test_nothing_large_is_imported_before_a_job_needs_it(bare: dict[str, str]) -> None:
+    there = {name: value for name, value in bare.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTED],
+        env=there,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    loaded = set(ran.stdout.split())
+    assert "app_runner" in loaded
+    assert loaded & HEAVY == set()
 
 
 def test_with_them_a_start_says_that_all_is_there() -> None:

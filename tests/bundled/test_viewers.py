@@ -119,6 +119,7 @@ def test_the_pages_allow_nothing_inline(site: Live) -> None:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'; script-src 'self';" in policy
         assert "unsafe" not in policy
+        assert "frame-ancestors" in policy  # which the runner adds
         assert 'name="data"' in site.http.get(site.at(plugin, "ui/")).text
         wrong = site.post(site.at(plugin, "ui/"), {"data": "no url"})
         assert "Not a valid URL" in unescape(wrong.text)
