@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Runner:
 
     app: Flask
     worker: Running
+    start_worker: Callable[[], Running]
 
     @property
     def client(self) -> FlaskClient:
@@ -84,19 +86,21 @@ def running(
     place: Path, folders: list[str] = FOLDERS, pool: str = "threads", **settings: Any
 ) -> Iterator[Runner]:
     """Run an app and a worker of it."""
-    with app_with(folders, place, **settings) as app:
+    with app_with(folders, place, **settings) as app, ExitStack() as ended:
         assert state_of(app).registry.problems == []
-        options = commands.WorkerOptions(
-            name=f"test-{os.getpid()}-{place.name}", pool=pool
-        )
-        command = commands.worker(options, state_of(app).settings)
-        variables = {**environment(state_of(app).settings), **BARE_PATH}
-        worker = Running(command, variables, place / "worker.log")
-        try:
+
+        def start_worker() -> Running:
+            name = f"test-{os.getpid()}-{place.name}-{next(numbers)}"
+            options = commands.WorkerOptions(name=name, pool=pool)
+            command = commands.worker(options, state_of(app).settings)
+            variables = {**environment(state_of(app).settings), **BARE_PATH}
+            worker = Running(command, variables, place / f"{name}.log")
+            ended.callback(worker.stop, by=signal.SIGQUIT)
             worker.wait_until_printed(" ready.")
-            yield Runner(app, worker)
-        finally:
-            worker.stop(by=signal.SIGQUIT)
+            return worker
+
+        numbers = count(1)
+        yield Runner(app, start_worker(), start_worker)
 
 
 @pytest.fixture(scope="session")
