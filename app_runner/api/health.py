@@ -12,6 +12,7 @@ from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
 from app_runner.errors import UnavailableError
 from app_runner.state import current_runner
+from app_runner.tasks import canary
 from app_runner.tasks.queue import check_broker
 
 BLUEPRINT = Blueprint("health", __name__, url_prefix="/health")
@@ -26,9 +27,11 @@ def live() -> dict[str, str]:
 
 @BLUEPRINT.get("/ready")
 def ready() -> Response:
-    """Ask database and broker; 503 when one does not answer."""
+    """Ask database and broker, and whether workers hear; 503 when something is wrong."""
     checks = {"database": _database(), "broker": _broker()}
-    good = all(result == "ok" for result in checks.values())
+    checks["workers"] = _workers() if checks["database"] == "ok" else "unknown"
+    good = all(checks[name] == "ok" for name in ("database", "broker"))
+    good = good and not checks["workers"].startswith("alive but deaf")
     response = jsonify({"status": "ok" if good else "unavailable", "checks": checks})
     if not good:
         response.status_code = 503
@@ -45,6 +48,14 @@ def _database() -> str:
         LOG.warning("Health: the database does not answer: %s", error)
         return "does not answer, or is not migrated"
     return "ok"
+
+
+def _workers() -> str:
+    try:
+        return canary.state_of_workers()
+    except SQLAlchemyError:
+        DB.session.rollback()
+        return "unknown"
 
 
 def _broker() -> str:

@@ -143,7 +143,7 @@ def runner_services(
             commands.worker(worker_options, settings),
             _("celery worker"),
             WORKER,
-            grace=10,
+            grace=settings["WORKER_GRACE"] + 5,
         ),
         Service(
             "scheduler",

@@ -29,7 +29,8 @@ def run_worker(options: commands.WorkerOptions, watch: bool = False) -> int:
         settings = found.settings
         command = commands.worker(options, settings)
         if watch:
-            watch_worker(command, source_folders(settings), console)
+            grace = settings["WORKER_GRACE"] + 5
+            watch_worker(command, source_folders(settings), console, grace)
         commands.become(command)
 
     return exit_code(console, body)
@@ -49,9 +50,11 @@ def source_folders(settings: Settings) -> list[Path]:
     return [PROJECT / "app_runner", *plugins]
 
 
-def watch_worker(command: tuple[str, ...], folders: list[Path], console: Console) -> None:
+def watch_worker(
+    command: tuple[str, ...], folders: list[Path], console: Console, grace: float
+) -> None:
     """Run the worker and start it again after each change, until asked to end."""
-    service = Service("worker", command, _("celery worker"), order=0, grace=10)
+    service = Service("worker", command, _("celery worker"), order=0, grace=grace)
     with Supervisor(console) as supervisor:
         supervisor.spawn(service)
         supervisor.watch(restart_on_change(supervisor, ("worker",), folders))

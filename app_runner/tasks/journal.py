@@ -179,9 +179,11 @@ def strike_out(key: str, lease_key: str) -> bool:
     return DB.session.connection().execute(STRIKE_OUT, values).rowcount == 1
 
 
-def is_held(key: str, lease_key: str) -> bool:
-    """Tell whether an execution still holds its message."""
-    values = {"key_": key, "held_by": lease_key}
+def is_held_by(request: Any) -> bool:
+    """Tell whether a job still holds its message; others have none to hold."""
+    if not request.get("claimed"):
+        return True
+    values = {"key_": request.publication_key, "held_by": request.lease_key}
     return DB.session.connection().execute(IS_HELD, values).first() is not None
 
 

@@ -6,21 +6,18 @@ import logging
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
-from amqp.exceptions import AMQPError
 from celery import Celery, Task, current_task, signals
 from celery.backends.redis import RedisBackend
 from flask import Flask, current_app, has_app_context
-from kombu.exceptions import OperationalError
 from kombu.utils.uuid import uuid
-from redis.exceptions import RedisError
 
 from app_runner.application import base_url
 from app_runner.babel import gettext
-from app_runner.config import Settings
 from app_runner.crash_points import crash_point
-from app_runner.db.engine import database_url, leave_parent_connections
+from app_runner.db.engine import leave_parent_connections
 from app_runner.errors import BrokerUnavailable
 from app_runner.state import (
     BASE_URL,
@@ -32,9 +29,11 @@ from app_runner.state import (
     state_of,
 )
 from app_runner.tasks import (
+    canary,
     capture,
     endings,
     minder,
+    pausing,
     publication,
     reaper,
     redis_transport,
@@ -44,19 +43,22 @@ from app_runner.tasks import (
     working,
 )
 from app_runner.tasks.breaker import Breaker
+from app_runner.tasks.celery_settings import (
+    CANNOT_PUBLISH,
+    ONE_TRY,
+    RECONNECT,
+    celery_settings,
+    if_it_can,
+    transport_options,
+)
 from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.jobs import CORE_TASKS
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.publication import Fate
-from app_runner.tasks.queues import REDIS_CLASSES, FairQueues, QueuePlan
+from app_runner.tasks.queues import FairQueues, QueuePlan
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds; a message must be out (or refused) within twice this time.
-PUBLISH_TIMEOUT = 0.9
-#: kombu's words for trying to connect once, without waiting in between.
-ONE_TRY: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
-CANNOT_PUBLISH = (OperationalError, RedisError, AMQPError, OSError)
 #: What `Celery.send_task` takes by position behind the arguments of the job.
 FURTHER = ("countdown", "eta", "task_id", "producer", "connection", "router")
 
@@ -207,7 +209,15 @@ class RunnerCelery(Celery):
             backend.on_task_call = (  # type: ignore[method-assign]
                 lambda producer, task_id: None
             )
+        backend.store_result = if_it_can(backend.store_result)
         return backend
+
+    def connection_for_read(self, url: Any = None, **options: Any) -> Any:
+        """Give a connection that is tried anew every few seconds, however long."""
+        connection = super().connection_for_read(url, **options)
+        tried = partial(connection.ensure_connection, **RECONNECT)
+        connection.ensure_connection = tried  # type: ignore[method-assign]
+        return connection
 
     def _headers(self) -> dict[str, Any]:
         inherited: Any = current_task.request if current_task else {}
@@ -226,67 +236,6 @@ class RunnerCelery(Celery):
             # What an errback is told, who may not find it in the result backend.
             "failure": inherited.get("broke"),
         }
-
-
-def result_backend(settings: Settings) -> str:
-    """Give the setting, or the broker when it is Redis, else the database."""
-    if settings["RESULT_BACKEND"]:
-        return str(settings["RESULT_BACKEND"])
-    broker = str(settings["BROKER_URL"])
-    return broker if broker.startswith("redis") else f"db+{database_url(settings)}"
-
-
-def celery_settings(settings: Settings) -> dict[str, Any]:
-    """Give Celery's settings; the reasons stand in docs/adr (durable work)."""
-    broker = str(settings["BROKER_URL"])
-    return {
-        "broker_url": broker,
-        "result_backend": result_backend(settings),
-        "broker_transport_options": transport_options(settings, bounded=True),
-        "broker_connection_timeout": PUBLISH_TIMEOUT,
-        "broker_connection_retry_on_startup": True,
-        "task_default_queue": settings["CELERY_QUEUE"],
-        "task_serializer": "json",
-        "result_serializer": "json",
-        "accept_content": ["json"],
-        "result_accept_content": ["json"],
-        "task_acks_late": True,
-        "task_store_errors_even_if_ignored": True,  # errbacks read them
-        "task_publish_retry": False,
-        "worker_prefetch_multiplier": 1,
-        "worker_concurrency": settings["CONCURRENCY"],
-        "worker_pool": settings["CELERY_WORKER_POOL"],
-        "worker_hijack_root_logger": False,
-        "worker_redirect_stdouts": False,
-        "timezone": "UTC",
-    }
-
-
-def transport_options(settings: Settings, bounded: bool) -> dict[str, Any]:
-    """Give kombu's options; ``bounded`` (not for consumers) limits every wait."""
-    broker = str(settings["BROKER_URL"])
-    if broker.startswith("redis"):
-        options: dict[str, Any] = {
-            "visibility_timeout": settings["VISIBILITY_TIMEOUT"],
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            "priority_steps": REDIS_CLASSES,
-        }
-        if bounded:
-            options |= {
-                "socket_connect_timeout": PUBLISH_TIMEOUT,
-                "socket_timeout": PUBLISH_TIMEOUT,
-                "retry_on_timeout": False,
-                "max_retries": 0,
-            }
-        return options
-    if broker.startswith(("amqp", "pyamqp")):
-        options = {"confirm_publish": True}
-        if bounded:
-            timeouts = {"read_timeout": PUBLISH_TIMEOUT, "write_timeout": PUBLISH_TIMEOUT}
-            options |= {**timeouts, **ONE_TRY}
-        return options
-    return {}
 
 
 def init_app(app: Flask) -> None:
@@ -320,6 +269,8 @@ def serve_worker(app: Flask) -> Celery:
     endings.watch(app)
     reaper.watch(app)
     working.watch(app)
+    canary.watch(app)
+    pausing.watch(app)
     minder.watch(app)
     stopping.watch(app)
     retention.watch(app)

@@ -327,6 +327,16 @@ def upgrade():
         batch_op.create_index(batch_op.f("ix_message_task_id"), ["task_id"], unique=False)
 
     op.create_table(
+        "worker_sign",
+        sa.Column("name", app_runner.db.types.CleanText(255, exact=True), nullable=False),
+        sa.Column("seen_at", app_runner.db.types.UtcDateTime(), nullable=False),
+        sa.Column("answered_at", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("deaf_since", app_runner.db.types.UtcDateTime(), nullable=True),
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker_sign")),
+        sa.UniqueConstraint("name", name=op.f("uq_worker_sign_name")),
+    )
+    op.create_table(
         "duty",
         sa.Column("name", app_runner.db.types.CleanText(100, exact=True), nullable=False),
         sa.Column(
@@ -606,6 +616,7 @@ def downgrade():
         "task_attempt",
         "message",
         "duty",
+        "worker_sign",
         "virtual_plugin",
         "task",
         "plugin_state",

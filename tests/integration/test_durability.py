@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, make_url, select, text, update
 
 from app_runner.db import DB
-from app_runner.db.models import Message
+from app_runner.db.models import Message, WorkerSign
+from app_runner.db.types import now
 from app_runner.launch.embedded import connect
 from app_runner.state import state_of
+from app_runner.tasks import canary
 from tests.conftest import PluginFolder
 from tests.integration.conftest import Runner, RunnerFactory
 from tests.polling import wait_for
@@ -135,16 +137,16 @@ def test_what_a_killed_worker_ran_is_begun_anew(fast: MakeFast, tmp_path: Path) 
     runner, one, other = fast(), tmp_path / "one", tmp_path / "other"
     task = runner.submit("holds@1/process/", until=str(one))
     chain = runner.submit("chains@1/hold/process/", until=str(other))
-    begun(one)
-    begun(other)
+    children = [*begun(one), *begun(other)]
     os.kill(runner.worker.pid, signal.SIGKILL)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
     one.touch()
     other.touch()
     runner.start_worker()
     assert runner.ended(task)["status"] == "SUCCESS"
     assert outcomes(runner, task) == ["no sign of life", "succeeded"]
     assert runner.ended(chain)["log"] == "job, second"
-    assert messages(runner) == 0
+    wait_for(lambda: messages(runner) == 0)
 
 
 def test_what_may_not_be_repeated_fails_with_its_worker(
@@ -167,7 +169,7 @@ def test_a_job_that_kills_itself_each_time_fails_at_last(fast: MakeFast) -> None
     ended = runner.run("chains@1/die/process/")
     assert ended["status"] == "FAILURE"
     assert "tried 3 times; each time the worker was killed (signal 9" in ended["log"]
-    assert messages(runner) == 0
+    wait_for(lambda: messages(runner) == 0)
 
 
 def test_the_late_result_of_a_frozen_worker_is_refused(
@@ -258,3 +260,41 @@ def test_on_servers_a_killed_worker_loses_nothing(
         if outcome == "succeeded"
     ]
     assert len(ends) == 4
+
+
+@pytest.mark.server
+def test_a_worker_takes_no_work_while_its_database_is_away(
+    fast: MakeFast, postgres_url: str, tmp_path: Path
+) -> None:
+    runner, path = fast(SQLALCHEMY_DATABASE_URI=postgres_url), tmp_path / "x"
+    running = runner.submit("holds@1/process/", until=str(path))
+    begun(path)
+    url = make_url(postgres_url)
+    admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as server:
+        server.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false"))
+        server.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname=:n"
+            ),
+            {"n": url.database},
+        )
+        runner.worker.wait_until_printed("no work is taken until it does")
+        path.touch()
+        server.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true"))
+    admin.dispose()
+    runner.worker.wait_until_printed("work is taken\n")
+    assert runner.ended(running)["status"] == "SUCCESS"
+    assert runner.run("holds@1/process/", until=str(path))["status"] == "SUCCESS"
+
+
+def test_a_worker_that_hears_nothing_is_reported(fast: MakeFast) -> None:
+    runner = fast()
+    ready = lambda: runner.client.get("/health/ready").get_json()  # noqa: E731
+    wait_for(lambda: ready()["checks"]["workers"] == "ok")
+    with runner.app.app_context():
+        sent = now() - canary.EVERY
+        DB.session.execute(update(WorkerSign).values(deaf_since=sent))
+        DB.session.commit()
+    assert ready()["status"] == "unavailable"
+    assert ready()["checks"]["workers"].startswith("alive but deaf: test-")

@@ -4,7 +4,7 @@ from app_runner.db.json_changes import watch
 from app_runner.db.models.access import AccessToken, AuditEvent
 from app_runner.db.models.catalogue import Catalogue
 from app_runner.db.models.files import TaskFile
-from app_runner.db.models.messages import Duty, Message
+from app_runner.db.models.messages import Duty, Message, WorkerSign
 from app_runner.db.models.plugin_data import DataBlob, PluginState, VirtualPlugin
 from app_runner.db.models.retention import Retention
 from app_runner.db.models.schedules import Schedule
@@ -43,4 +43,5 @@ __all__ = [
     "UploadPart",
     "VirtualPlugin",
     "WebhookDelivery",
+    "WorkerSign",
 ]

@@ -39,6 +39,17 @@ class Message(Row):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class WorkerSign(Row):
+    """What a worker last told of itself, and since when it seems to be deaf."""
+
+    __tablename__ = "worker_sign"
+
+    name: Mapped[str] = mapped_column(key(255), unique=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    answered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deaf_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class Duty(Row):
     """Something that one process at a time should do, and who does it until when."""
 
