@@ -12,10 +12,11 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import EnvironBuilder
 
+from app_runner.api.identity import KNOWN
 from app_runner.api.kept_parameters import SEALED, UPLOADED
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, TaskFile
@@ -46,12 +47,9 @@ def send(
     """
     builder = EnvironBuilder(path, base_url=base, **options)
     passed = {k: v for k in PASSED_ON if (v := (environ or {}).get(k)) is not None}
-    with (
-        closing(builder),
-        app.request_context({**builder.get_environ(), **passed}),
-    ):
-        if caller is not None:
-            g.caller = caller
+    if caller is not None:
+        passed[KNOWN] = caller
+    with closing(builder), app.request_context({**builder.get_environ(), **passed}):
         return app.full_dispatch_request()
 
 

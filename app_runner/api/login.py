@@ -70,9 +70,10 @@ def _check(
 ) -> None:
     """Refuse what does not fit (401), and scopes that are missing (403)."""
     claims = caller.claims
-    if not claims and optional and not scopes:
+    is_known = bool(claims) or caller.user is not None
+    if not is_known and optional and not scopes:
         return
-    if not claims and not optional:
+    if not is_known and not optional:
         raise BadToken("a token is needed")
     if claims and (claims.get("type") == "refresh") != refresh:
         raise BadToken("a token of another type is needed")

@@ -15,7 +15,7 @@ from app_runner.application import base_url
 from app_runner.db.models import TaskFile, Upload
 from app_runner.fetch import LocalContent
 from app_runner.fetch.fetcher import Resolver
-from app_runner.state import state_of
+from app_runner.state import OWNER, state_of
 from app_runner.tasks.results import open_file
 from app_runner.tasks.uploads import used
 
@@ -53,7 +53,7 @@ def _content(
 ) -> LocalContent | None:
     with app.app_context():
         file = kind.get_by_id(file_id)
-        if file is None or not may_read(file, query):
+        if file is None or not (may_read(file, query) and _is_open(app, file, query)):
             return LocalContent(_nothing(), status=404)
         if isinstance(file, Upload):
             if not file.is_complete:
@@ -69,6 +69,14 @@ def _content(
             "X-Data-Type": file.file_type,
         }
         return LocalContent(open_file(file), headers=headers)
+
+
+def _is_open(app: Flask, file: TaskFile | Upload, query: dict[str, str]) -> bool:
+    """Tell whether the job's user may read: where a setting asks for it, the owner."""
+    if state_of(app).settings["READING"] == "link" or "signature" in query:
+        return True
+    owner = file.owner if isinstance(file, Upload) else file.task.owner
+    return owner is None or owner == OWNER.get()
 
 
 def _nothing() -> BinaryIO:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from app_runner.api import scheduling
+from app_runner.db import DB
+from app_runner.db.models import Schedule
+from app_runner.state import OWNER, state_of
 from tests.access.conftest import PROCESS, Site
 
 CANCEL = {"command": "cancel"}
@@ -104,3 +109,56 @@ def test_a_revoked_token_is_refused_at_once(site: Site) -> None:
     assert runner.invoke(args=["token", "revoke", "ann's"]).exit_code == 0
     assert site.ask("ann", "GET", "/tasks/").status_code == 401
     assert site.ask("ann", "POST", PROCESS, data={"text": "x"}).status_code == 401
+
+
+def test_schedules_are_for_their_owners_and_run_for_them(site: Site) -> None:
+    plan = {"plugin": "echo@1-0-0", "cron": "0 0 1 1 *", "parameters": {"text": "x"}}
+    assert site.ask(None, "POST", "/schedules/", json=plan).status_code == 401
+    made = site.ask("ann", "POST", "/schedules/", json=plan)
+    assert made.status_code == 201
+    href = made.headers["Location"]
+    assert site.ask("bob", "GET", "/schedules/").json["schedules"] == []
+    assert site.ask("bob", "GET", href).status_code == 403
+    assert site.ask("bob", "DELETE", href).status_code == 403
+    with site.app.app_context():
+        schedule = DB.session.scalars(select(Schedule)).one()
+        due = schedule.next_run_at.isoformat()
+        scheduling.run_schedule(schedule_id=schedule.id, due=due)
+    assert len(site.ask("ann", "GET", "/tasks/").json["tasks"]) == 1
+    assert site.ask("root", "DELETE", href).status_code == 204
+
+
+def test_a_task_is_run_again_for_who_asks(site: Site) -> None:
+    answer = site.ask("ann", "POST", PROCESS, data={"text": "x"})
+    path, again = answer.headers["Location"], {"command": "rerun"}
+    assert site.ask("bob", "POST", path, json=again).status_code == 403
+    assert site.ask(None, "POST", path, json=again).status_code == 401
+    assert site.ask("ann", "POST", path, json=again).status_code == 303
+    assert len(site.ask("ann", "GET", "/tasks/").json["tasks"]) == 2
+    assert site.ask("bob", "GET", "/tasks/").json["tasks"] == []
+
+
+def test_a_link_that_expires_needs_no_login(make_site: Any) -> None:
+    site = make_site(READING="login")
+    file = site.file(site.task("ann"))
+    link = file.replace("/?", "/link/?")
+    assert site.ask("bob", "GET", link).status_code == 403
+    href = site.ask("ann", "GET", link).json["href"]
+    assert site.ask(None, "GET", href).status_code == 200
+    forged = href.partition("signature=")[0] + "signature=" + "a" * 26
+    assert site.ask(None, "GET", forged).status_code == 404
+
+
+def test_jobs_read_no_files_of_others_either(make_site: Any) -> None:
+    for reading, expected in (("link", [200, 200]), ("login", [200, 404])):
+        site = make_site(READING=reading)
+        url = f"http://localhost{site.file(site.task('ann'))}"
+        found = []
+        for user in ("ann", "bob"):
+            token = OWNER.set(user)
+            with site.app.app_context(), site.app.test_request_context():
+                fetcher = state_of(site.app).fetcher
+                with fetcher.open(url, raise_on_error_status=False) as answer:
+                    found.append(answer.status_code)
+            OWNER.reset(token)
+        assert found == expected
