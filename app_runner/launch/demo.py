@@ -27,14 +27,21 @@ class DemoError(Exception):
 class DemoClient:
     """Sends the requests of a walk; redirects are followed by hand, to be seen."""
 
-    def __init__(self, url: str, say: Callable[[str], None], every: float = 0.2) -> None:
-        """``url``: where the runner is; ``every``: seconds between looks at a task."""
+    def __init__(
+        self, url: str, say: Callable[[str], None], every: float = 0.2, token: str = ""
+    ) -> None:
+        """``url``: where the runner is; ``every``: seconds between looks at a task.
+
+        ``token`` logs in, where that is needed.
+        """
         self._url = url.rstrip("/") + "/"
         self._say = say
         self._every = every
         self._session = requests.Session()
         # A proxy of this machine must not come between us and a server on it.
         self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
         self._shown: set[str] = set()
 
     def walk(self) -> None:
@@ -172,10 +179,10 @@ def _short(answer: requests.Response) -> str:
     return text if len(text) <= BODY else f"{text[:BODY]} ..."
 
 
-def demo(url: str, say: Callable[[str], None]) -> int:
+def demo(url: str, say: Callable[[str], None], token: str = "") -> int:
     """Walk the example plugin of the runner at ``url``; gives the exit code."""
     try:
-        DemoClient(url, say).walk()
+        DemoClient(url, say, token=token).walk()
     except DemoError as error:
         say(f"FAILED: {error}")
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,9 @@ from app_runner.launch.instance import read_record
 from app_runner.launch.output import Console
 from app_runner.launch.ports import PORT, url_of
 from app_runner.launch.supervisor import exit_code
+
+#: Variable with a token that the demo logs in with, where a login is needed.
+TOKEN = "APP_RUNNER_TOKEN"  # noqa: S105 - its name
 
 
 def _reported(body: Callable[[], None]) -> int:
@@ -121,7 +125,7 @@ def run_demo(url: str) -> int:
             record.url if record.is_current and record.url else url_of("127.0.0.1", PORT)
         )
 
-    return demo(url or default(), _tell)
+    return demo(url or default(), _tell, os.environ.get(TOKEN, ""))
 
 
 def run_tests(arguments: str) -> int:

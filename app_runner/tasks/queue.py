@@ -56,6 +56,7 @@ from app_runner.tasks.jobs import CORE_TASKS
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.publication import Fate
 from app_runner.tasks.queues import FairQueues, QueuePlan
+from app_runner.tasks.signed_messages import sign_messages
 
 LOG = logging.getLogger(__name__)
 
@@ -244,6 +245,7 @@ def init_app(app: Flask) -> None:
     celery = RunnerCelery("app_runner", set_as_current=False)
     celery.flask_app = app
     celery.config_from_object(celery_settings(state.settings))
+    sign_messages(celery, state.settings)
     state.queues = QueuePlan(state.settings)
     cast(FairQueues, celery.amqp.queues).plan = state.queues
     for record in CORE_TASKS:
