@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from flask import Flask, Response, abort, current_app, jsonify, url_for
+from flask import Flask, Response, abort, current_app, jsonify, request, url_for
 from flask.views import MethodView
 from marshmallow import fields, validate
 from sqlalchemy import func, select
@@ -22,6 +22,7 @@ from app_runner.api.task_document import task_url
 from app_runner.api.task_execution import is_secret, masked, time_text
 from app_runner.application import base_url
 from app_runner.babel import gettext as _
+from app_runner.db import audit
 from app_runner.db.engine import DB
 from app_runner.db.models import Schedule
 from app_runner.db.types import now
@@ -109,6 +110,7 @@ class ScheduleView(MethodView):
     def delete(self, schedule_id: int) -> Response:
         """Delete it; tasks that it has started go on."""
         _own(schedule_id).delete(commit=True)
+        audit.record("schedule.delete", request.path)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

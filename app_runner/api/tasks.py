@@ -22,6 +22,7 @@ from app_runner.api.task_commands import (
 from app_runner.api.task_document import task_document
 from app_runner.api.task_events import WaitSchema, wait_for_change
 from app_runner.babel import gettext as _
+from app_runner.db import audit
 from app_runner.tasks import deleting, records
 
 BLUEPRINT = SecurityBlueprint(
@@ -168,3 +169,4 @@ class TaskView(MethodView):
             deleting.delete_task(task)
         except deleting.InUse:
             abort(HTTPStatus.CONFLICT, _("A task that has not ended reads its files."))
+        audit.record("task.delete", request.path)

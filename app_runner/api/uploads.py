@@ -33,6 +33,7 @@ from app_runner.api.multipart import first_file
 from app_runner.api.operations import BINARY_BODY, UPLOAD_BODY
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.babel import gettext as _
+from app_runner.db import audit
 from app_runner.db.models import Upload
 from app_runner.errors import UserError
 from app_runner.fetch import parse_content_disposition
@@ -181,6 +182,7 @@ class UploadView(MethodView):
         upload = find(upload_id, query)
         require_owner(upload)
         uploads.discard(upload)
+        audit.record("upload.delete", request.path)
 
 
 def find(upload_id: int, query: dict[str, Any]) -> Upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from app_runner.api import scheduling
 from app_runner.db import DB
 from app_runner.db.models import Schedule
+from app_runner.db.types import now
 from app_runner.state import OWNER, state_of
 from tests.access.conftest import PROCESS, Site
 
@@ -162,3 +164,14 @@ def test_jobs_read_no_files_of_others_either(make_site: Any) -> None:
                     found.append(answer.status_code)
             OWNER.reset(token)
         assert found == expected
+
+
+def test_only_owner_and_admin_delete_and_the_audit_log_tells_it(site: Site) -> None:
+    ended: dict[str, Any] = {"task_status": "SUCCESS", "state": "succeeded"}
+    path = site.task("ann", finished_at=now(), **ended)
+    codes = [site.ask(u, "DELETE", path).status_code for u in (None, "bob", "ann")]
+    assert codes == [401, 403, 204]
+    told = site.app.test_cli_runner().invoke(args=["audit", "--actor", "ann", "--json"])
+    event = json.loads(told.output)
+    assert (event["action"], event["target"]) == ("task.delete", path)
+    assert event["address"] == "127.0.0.1"
