@@ -82,6 +82,7 @@ def deleted(task_ids: Sequence[int]) -> Iterator[int]:
 
     Raises `StoreError` when a store does not do it; the rows stay then.
     """
+    ensure_row()
     files: list[int] = []
     query = select(FILE).where(FILE.c.task_id.in_(task_ids))
     with DB.engine.connect() as connection:
@@ -91,21 +92,14 @@ def deleted(task_ids: Sequence[int]) -> Iterator[int]:
             current_runner.stores[row.storage_provider].delete(row.file_storage_data)
         files.append(row.id)
         yield row.size or 0
+    marks = {
+        "deleted_task_id": _higher(MARK.c.deleted_task_id, max(task_ids, default=0)),
+        "deleted_file_id": _higher(MARK.c.deleted_file_id, max(files, default=0)),
+    }
     with DB.engine.begin() as connection:
         ended = TASK.c.finished_at.is_not(None)
         connection.execute(delete(TASK).where(TASK.c.id.in_(task_ids), ended))
-    _remember(max(task_ids, default=0), max(files, default=0))
-
-
-def _remember(task_id: int, file_id: int) -> None:
-    ensure_row()
-    with DB.engine.begin() as connection:
-        connection.execute(
-            update(MARK).values(
-                deleted_task_id=_higher(MARK.c.deleted_task_id, task_id),
-                deleted_file_id=_higher(MARK.c.deleted_file_id, file_id),
-            )
-        )
+        connection.execute(update(MARK).values(marks))
 
 
 def _higher(column: ColumnElement[int], value: int) -> ColumnElement[int]:
@@ -114,9 +108,11 @@ def _higher(column: ColumnElement[int], value: int) -> ColumnElement[int]:
 
 def ensure_row() -> None:
     """Make the row that remembers, if there is none."""
+    with DB.engine.connect() as connection:
+        if connection.scalar(select(MARK.c.id)) is not None:
+            return
     with suppress(IntegrityError), DB.engine.begin() as connection:
-        if connection.scalar(select(MARK.c.id)) is None:
-            connection.execute(insert(MARK).values(id=1))
+        connection.execute(insert(MARK).values(id=1))
 
 
 def was_deleted(model: type[ProcessingTask] | type[TaskFile], number: int) -> bool:

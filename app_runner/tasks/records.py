@@ -143,8 +143,9 @@ def claim(
     row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
     if row is None or not taken:
         DB.session.rollback()
-        if row is not None and row.state == CANCELLING:  # its job died meanwhile
-            cancel(task_id)
+        if row is not None and row.state == CANCELLING:  # its job may have died meanwhile
+            with suppress(TaskFinished):
+                cancel(task_id, idle=True)
         elif row is not None and _is_used_up(row, after_step):
             fail(task_id, told(_outcomes(task_id, attempts_before(row.data))))
         return None
