@@ -179,6 +179,12 @@ def strike_out(key: str, lease_key: str) -> bool:
     return DB.session.connection().execute(STRIKE_OUT, values).rowcount == 1
 
 
+def drop(key: str) -> None:
+    """Delete a message that nobody will work off; commits."""
+    DB.session.connection().execute(delete(MESSAGE).where(OF_KEY), {"key_": key})
+    DB.session.commit()
+
+
 def is_held_by(request: Any) -> bool:
     """Tell whether a job still holds its message; others have none to hold."""
     if not request.get("claimed"):

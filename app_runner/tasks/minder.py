@@ -20,6 +20,7 @@ from typing import Any
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.process import current_process
 from celery import signals
+from celery.exceptions import TaskRevokedError
 from celery.worker import state as worker_state
 from celery.worker.request import Request
 from celery.worker.state import task_ready
@@ -102,6 +103,15 @@ class WatchedRequest(Request):
         super().on_timeout(soft, timeout)
         if not soft:
             self.minder.job_broke(self.as_job(), TimeLimitExceeded(timeout))
+
+    def _announce_revoked(
+        self, reason: str, terminated: bool, signum: Any, expired: bool
+    ) -> None:
+        """End what was called off with the tools of Celery, or came too late."""
+        base: Any = super()
+        base._announce_revoked(reason, terminated, signum, expired)
+        if self._is_durable:
+            self.minder.job_broke(self.as_job(), TaskRevokedError(reason))
 
     @property
     def _is_durable(self) -> bool:

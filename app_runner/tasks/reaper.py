@@ -12,21 +12,39 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from amqp.exceptions import NotFound
 from billiard.exceptions import TimeLimitExceeded
+from celery.exceptions import TaskRevokedError
 from flask import Flask
 from kombu.exceptions import ChannelError
-from sqlalchemy import ColumnElement, bindparam, case, func, select, update
+from sqlalchemy import bindparam
 
+from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.db.types import now
-from app_runner.errors import BrokerUnavailable
+from app_runner.errors import BrokerUnavailable, TaskFinished, TaskNotFound
 from app_runner.state import state_of
 from app_runner.tasks import duty, handing_back, journal, records
+from app_runner.tasks.backlog import (
+    AT_ONCE,
+    COUNT_MESSAGES,
+    COUNT_TASKS,
+    DUE_MESSAGES,
+    DUE_TASKS,
+    IS_KNOWN,
+    LATER_MESSAGE,
+    LATER_TASK,
+    NEVER_SENT,
+    SILENT_MESSAGES,
+    SILENT_TASKS,
+    UNKNOWN_MESSAGES,
+    UNKNOWN_TASKS,
+    Backlog,
+)
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.leases import ANY_TIME, MESSAGE, TASK, TRUST, renewal
 from app_runner.tasks.losses import HANDED_BACK, NO_SIGN, outcome_of
@@ -36,87 +54,9 @@ if TYPE_CHECKING:
     from app_runner.tasks.queue import RunnerCelery
 
 LOG = logging.getLogger(__name__)
-AT_ONCE = 200  # rows that one round takes
-NEVER_SENT = "held"
+KNOWN_WITHIN = timedelta(days=1)
 #: How jobs are lost whose message no broker puts back into its queue.
 NOBODY_SENDS = (NO_SIGN, HANDED_BACK)
-
-SILENT_TASKS = (
-    select(TASK.c.id, TASK.c.task_name, TASK.c.lease_key)
-    .where(
-        TASK.c.state.in_(("running", records.CANCELLING)),
-        TASK.c.lease_key.is_not(None),
-        TASK.c.lease_expires_at < bindparam("time"),
-    )
-    .limit(AT_ONCE)
-)
-SILENT_MESSAGES = (
-    select(MESSAGE.c.publication_key, MESSAGE.c.name, MESSAGE.c.lease_key)
-    .where(MESSAGE.c.state == "running", MESSAGE.c.due_at < bindparam("time"))
-    .limit(AT_ONCE)
-)
-QUEUED_TASKS = (
-    TASK.c.state == "queued",
-    TASK.c.message.is_not(None),
-    TASK.c.finished_at.is_(None),
-)
-
-
-def _counts(name: Any, due_at: Any, *where: ColumnElement[bool]) -> Any:
-    """Give the statement for how many entries there are by name, and how many are due."""
-    is_due = func.sum(case((due_at < bindparam("time"), 1), else_=0))
-    fresh = due_at < bindparam("fresh")
-    found = select(name.label("name"), func.count().label("total"), is_due.label("due"))
-    return found.where(*where, fresh).group_by(name)
-
-
-COUNT_TASKS = _counts(TASK.c.task_name, TASK.c.lease_expires_at, *QUEUED_TASKS)
-COUNT_MESSAGES = _counts(MESSAGE.c.queue, MESSAGE.c.due_at, MESSAGE.c.state == "queued")
-DUE_TASKS = (
-    select(
-        TASK.c.id,
-        TASK.c.task_name,
-        TASK.c.current_step,
-        TASK.c.owner,
-        TASK.c.message,
-        TASK.c.lease_expires_at.label("due_at"),
-    )
-    .where(
-        *QUEUED_TASKS,
-        TASK.c.lease_expires_at < bindparam("time"),
-        TASK.c.task_name.in_(bindparam("names", expanding=True)),
-    )
-    .order_by(TASK.c.lease_expires_at)
-)
-DUE_MESSAGES = select(
-    MESSAGE.c.id, MESSAGE.c.name, MESSAGE.c.content, MESSAGE.c.due_at
-).order_by(MESSAGE.c.due_at)
-LATER_TASK = (
-    update(TASK)
-    .where(TASK.c.id == bindparam("of_id"), TASK.c.state == "queued")
-    .where(TASK.c.lease_expires_at == bindparam("seen"))
-    .values(lease_expires_at=bindparam("later"))
-)
-LATER_MESSAGE = (
-    update(MESSAGE)
-    .where(MESSAGE.c.id == bindparam("of_id"), MESSAGE.c.state != "running")
-    .where(MESSAGE.c.due_at == bindparam("seen"))
-    .values(due_at=bindparam("later"), state="queued")
-)
-
-
-@dataclass
-class Backlog:
-    """What the journal says about one queue."""
-
-    total: int = 0
-    due: int = 0
-    names: list[str] = field(default_factory=list)  # of processors' jobs
-
-    def add(self, row: Any) -> None:
-        """Count some entries."""
-        self.total += row.total
-        self.due += row.due
 
 
 class Reaper:
@@ -134,6 +74,7 @@ class Reaper:
         if not duty.is_mine("reaper", self._turn):
             return
         self.end_silent()
+        self.end_unknown()
         self.send_held()
         if time.monotonic() - self._counted_at >= TRUST.total_seconds() / 2:
             again = self.send_lost()
@@ -178,13 +119,14 @@ class Reaper:
         return bool(getattr(self._celery.tasks.get(name), "repeatable", True))
 
     def job_broke(self, job: Job, error: object) -> None:
-        """Note that the process of a job of this worker has died."""
-        if isinstance(error, TimeLimitExceeded):
-            if job.is_journaled and job.publication_key:
-                journal.strike_out(job.publication_key, job.lease_key)
-                DB.session.commit()
+        """Note that the process of a job of this worker has died, or never began it."""
+        if not isinstance(error, TimeLimitExceeded | TaskRevokedError):
+            self.give_up(job, outcome_of(error))
             return
-        self.give_up(job, outcome_of(error))
+        if job.is_journaled:
+            journal.drop(str(job.publication_key))
+        if isinstance(error, TaskRevokedError) and job.task_id is not None:
+            _end(job.task_id, _("The job was called off: %(why)s.", why=str(error)))
 
     def give_up(self, job: Job, outcome: str) -> None:
         """Let go of a job of this worker."""
@@ -193,6 +135,19 @@ class Reaper:
             self.lose_message(key, job.name, lease_key, outcome, ANY_TIME)
         elif job.task_id is not None:
             self.lose_task(job.task_id, job.name, job.lease_key, outcome, ANY_TIME)
+
+    def end_unknown(self) -> None:
+        """End tasks whose jobs no worker has known for a day."""
+        values = {"names": list(self._celery.tasks), "since": now() - KNOWN_WITHIN}
+        why = _("No worker knows this job; its plugin was removed or does not load.")
+        for row in DB.session.execute(UNKNOWN_TASKS, values).all():
+            LOG.warning("No worker knows %s of task %s", row.name, row.id)
+            _end(row.id, why)
+        for message in DB.session.execute(UNKNOWN_MESSAGES, values).all():
+            LOG.warning("No worker knows %s of task %s", message.name, message.task_id)
+            journal.drop(message.publication_key)
+            _end(message.task_id, why)
+        DB.session.rollback()
 
     def send_held(self) -> None:
         """Send what was to go out later and is due now."""
@@ -217,7 +172,8 @@ class Reaper:
     def _backlogs(self, moment: datetime) -> dict[str, Backlog]:
         found: dict[str, Backlog] = {}
         times = {"time": moment, "fresh": moment + TRUST}
-        for row in DB.session.execute(COUNT_MESSAGES, times):
+        known = {"names": list(self._celery.tasks)}
+        for row in DB.session.execute(COUNT_MESSAGES, {**times, **known}):
             found.setdefault(row.name, Backlog()).add(row)
         for row in DB.session.execute(COUNT_TASKS, times):
             if row.name in self._celery.tasks:  # else it is for workers that know it
@@ -242,9 +198,10 @@ class Reaper:
     def _send_oldest(
         self, queue: str, backlog: Backlog, count: int, moment: datetime
     ) -> int:
-        mine = (MESSAGE.c.queue == queue, MESSAGE.c.state == "queued")
+        mine = (MESSAGE.c.queue == queue, MESSAGE.c.state == "queued", IS_KNOWN)
         due = DUE_MESSAGES.where(*mine, MESSAGE.c.due_at < moment)
-        rows = DB.session.execute(due.limit(count)).all()
+        known = {"names": list(self._celery.tasks)}
+        rows = DB.session.execute(due.limit(count), known).all()
         sent = self._send_messages(rows)
         if sent < count and backlog.names:
             values = {"time": moment, "names": backlog.names}
@@ -269,6 +226,11 @@ class Reaper:
         row = DB.session.execute(DUE_TASKS.where(TASK.c.id == task_id), moment).first()
         if row is not None:
             self._celery.publish(_message_of(row))
+
+
+def _end(task_id: int, why: str) -> None:
+    with suppress(TaskFinished, TaskNotFound):
+        records.fail(task_id, why)
 
 
 def _is_mine(statement: Any, row: Any) -> bool:
