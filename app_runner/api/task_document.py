@@ -97,7 +97,7 @@ def describe(task: ProcessingTask) -> dict[str, Any]:
     document["links"] += [{"type": link.type, "href": link.href} for link in task.links]
     if task.steps:
         document["steps"] = [_step(step) for step in task.steps]
-    if (progress := _progress(task)) is not None:
+    if (progress := progress_of(task)) is not None:
         document["progress"] = progress
     return document
 
@@ -137,7 +137,7 @@ def _output(file: TaskFile) -> dict[str, Any]:
     }
 
 
-def _progress(task: ProcessingTask) -> dict[str, Any] | None:
+def progress_of(task: Any) -> dict[str, Any] | None:
     """Give the progress, unless it is unknown or no number that JSON can say."""
     numbers = {
         "start": task.progress_start,
@@ -147,6 +147,12 @@ def _progress(task: ProcessingTask) -> dict[str, Any] | None:
     if not all(number is not None and isfinite(number) for number in numbers.values()):
         return None
     return {**numbers, "unit": task.progress_unit}
+
+
+def steps_of(task_id: int) -> list[dict[str, Any]]:
+    """Write the steps of a task down."""
+    query = select(Step).filter_by(task_id=task_id).order_by(Step.number)
+    return [_step(step) for step in DB.session.scalars(query)]
 
 
 def _step(step: Step) -> dict[str, Any]:

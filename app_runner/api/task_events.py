@@ -19,18 +19,24 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 from flask.views import MethodView
 from marshmallow import fields, validate
+from sqlalchemy import Row
 from werkzeug.exceptions import ServiceUnavailable
 
 from app_runner.api.arguments import PARSER
 from app_runner.api.blueprint import SecurityBlueprint
-from app_runner.api.documents import Document
 from app_runner.api.schemas import MaBaseSchema
-from app_runner.api.task_document import Built, built_document
+from app_runner.api.task_document import (
+    Built,
+    built_document,
+    progress_of,
+    steps_of,
+)
+from app_runner.api.task_execution import ended_state, queue_position
 from app_runner.application import base_url
 from app_runner.babel import gettext as _
 from app_runner.errors import TaskNotFound
 from app_runner.state import BASE_URL, current_runner, state_of
-from app_runner.tasks import log_reading
+from app_runner.tasks import glance, log_reading
 from app_runner.tasks.watching import Seen, Watched, threads_to_spare, watcher_of
 
 CACHE = "event_streams"
@@ -44,7 +50,6 @@ HEADERS = {
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would hold events back
 }
-STATUS_KEYS = ("state", "attempt", "maxAttempts", "queuePosition", "worker")
 
 
 class WaitSchema(MaBaseSchema):
@@ -88,12 +93,22 @@ class Stream:
         self.is_over = False
 
     def news(self) -> list[bytes]:
-        """Give the events since the last call; needs an app context."""
-        built = built_document(self._task_id)
-        events = self._log_events()
-        if built.revision != self.seen.revision:
-            events += self._state_events(built.document, built.revision)
+        """Give the events since the last call; needs an app context.
+
+        When `is_over` then, only `result` is left to tell.
+        """
+        row = glance.at(self._task_id)
+        self.is_over = row.finished_at is not None
+        events = self._log_events() if (row.last_chunk or 0) != self.seen.chunk else []
+        if row.revision != self.seen.revision:
+            events += self._state_events(row)
         return events
+
+    def result(self) -> bytes:
+        """Give the last event: the document of the task, which has ended."""
+        built = built_document(self._task_id)
+        self.seen = self.seen._replace(revision=built.revision)
+        return self._event("result", json.loads(built.document.content))
 
     def _log_events(self) -> list[bytes]:
         events = []
@@ -104,30 +119,38 @@ class Stream:
                 events.append(self._event("log", {**data, "lines": list(found.lines)}))
         return events
 
-    def _state_events(self, document: Document, revision: int) -> list[bytes]:
-        content = json.loads(document.content)
-        self.is_over = content["status"] != "PENDING"
-        execution = content["execution"]
-        status = {key: execution[key] for key in STATUS_KEYS}
-        parts: dict[str, Any] = {
-            "progress": content.get("progress"),
-            "steps": content.get("steps"),
-            "status": {"status": content["status"], **status},
-            "result": content if self.is_over else None,
+    def _state_events(self, row: Row[Any]) -> list[bytes]:
+        parts = {
+            "progress": progress_of(row),
+            "steps": steps_of(self._task_id) if row.multi_step else None,
+            "status": _status(row),
         }
         new = {k: v for k, v in parts.items() if v is not None and self._told.get(k) != v}
         self._told |= new
-        events, last = [], next(reversed(new), None)
-        for name, data in new.items():
-            if name == last:  # whoever stops reading before it hears all of them again
-                self.seen = self.seen._replace(revision=revision)
-            events.append(self._event(name, data))
-        self.seen = self.seen._replace(revision=revision)
+        events = [self._event(name, data) for name, data in new.items()]
+        if not self.is_over:  # else the result carries the id of this revision
+            self.seen = self.seen._replace(revision=row.revision)
+            if new:  # whoever stops reading before the last hears all of them again
+                name, data = next(reversed(new.items()))
+                events[-1] = self._event(name, data)
         return events
 
     def _event(self, name: str, data: Any) -> bytes:
         id_ = f"{self.seen.revision + 1}-{self.seen.chunk}"
         return f"event: {name}\nid: {id_}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _status(row: Row[Any]) -> dict[str, Any]:
+    ended = row.finished_at is not None
+    queued = row.state == "queued" and not ended
+    return {
+        "status": (row.task_status or "FAILURE") if ended else "PENDING",
+        "state": ended_state(row.state, ended, row.task_status),
+        "attempt": row.attempt,
+        "maxAttempts": row.max_attempts,
+        "queuePosition": queue_position(row) if queued else None,
+        "worker": row.worker,
+    }
 
 
 def last_seen() -> Seen:
@@ -152,10 +175,9 @@ def stream_response(task_id: int) -> Response:
     """Answer with the events of a task, until it ends."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     base, places = base_url(app), _places()
-    before = last_seen()
-    stream = Stream(task_id, before)
+    stream = Stream(task_id, last_seen())
     first = stream.news()
-    if stream.seen == before and has_ended(built_document(task_id)):
+    if not first and stream.is_over:
         return Response(status=HTTPStatus.NO_CONTENT)  # a browser does not come back
     if not places.take():
         text = _("Too many event streams are open here. Ask for the task with ?wait=30.")
@@ -177,17 +199,24 @@ def _events(
     yield f"retry: {RETRY}\n\n".encode() + b"".join(first)
     known = stream.seen
     with watcher_of(app).watching(task_id) as watched:
-        while not stream.is_over:
-            if (state := watched.wait(known, KEEP_ALIVE)) is None:
-                yield b": still here\n\n"
-                continue
-            known = state
-            if (events := _next_events(app, base, stream)) is None:
-                return
+        # What came before we watched was told to nobody: look once more.
+        events = _next_events(app, base, stream)
+        while events is not None and not stream.is_over:
             if events:
                 yield b"".join(events)
             if watched.over:
                 return
+            if (state := watched.wait(known, KEEP_ALIVE)) is None:
+                events = [b": still here\n\n"]
+                continue
+            known = state
+            events = _next_events(app, base, stream)
+    if events:
+        yield b"".join(events)
+    if events is not None:
+        with as_request(app, base):
+            last = stream.result()
+        yield last
 
 
 def _next_events(app: Flask, base: str | None, stream: Stream) -> list[bytes] | None:

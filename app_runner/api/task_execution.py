@@ -53,7 +53,7 @@ def is_queued(task: ProcessingTask) -> bool:
     return task.state == "queued" and not task.is_finished
 
 
-def queue_position(task: ProcessingTask) -> int:
+def queue_position(task: Any) -> int:
     """Give the place of a queued task: 1 is next; counting ends at `MOST_COUNTED`."""
     queued, id_ = ProcessingTask.state == "queued", ProcessingTask.id
     before = select(id_).where(queued, id_ < task.id).limit(MOST_COUNTED - 1).subquery()

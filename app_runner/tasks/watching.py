@@ -16,12 +16,13 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, TaskLogChunk
+from app_runner.db.models import ProcessingTask
 from app_runner.state import state_of
+from app_runner.tasks.glance import LAST_CHUNK
 from app_runner.tasks.news import FAILS, channel_of
 
 LOG = logging.getLogger(__name__)
@@ -32,11 +33,6 @@ LOOK_EVERY, LOOK_SOON = 0.15, 0.03
 BUSY = 3.0  # seconds after a change in which more are expected
 IDLE = 10.0  # seconds without anybody who waits, until the channel is closed
 AT_ONCE = 500  # tasks in one question
-LAST_CHUNK = (
-    select(func.max(TaskLogChunk.id))
-    .where(TaskLogChunk.task_id == ProcessingTask.id)
-    .scalar_subquery()
-)
 STATES = select(ProcessingTask.id, ProcessingTask.revision, LAST_CHUNK)
 
 

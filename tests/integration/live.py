@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ import requests
 from flask import Flask
 
 from app_runner.launch import commands
-from app_runner.launch.ports import bind
 from app_runner.state import state_of
 from tests.integration.conftest import BARE_PATH
 from tests.polling import wait_for
@@ -37,7 +37,7 @@ class Server:
 
     def __init__(self, app: Flask, place: Path) -> None:
         self._app, self._place = app, place
-        with bind("127.0.0.1", None) as listener:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.root = f"http://127.0.0.1:{self.port}"
         self._starts = 0
@@ -64,7 +64,7 @@ class Server:
     def _answers(self) -> bool:
         try:
             return requests.get(f"{self.root}/health/live", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def submit(self, path: str, **data: str) -> str:
