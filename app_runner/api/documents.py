@@ -19,6 +19,8 @@ CACHE = "documents"
 JSON = "application/json"
 #: Bytes from which packing a document saves more time than it costs.
 WORTH_PACKING = 4096
+#: Bytes from which the time to pack it counts more than how small it gets.
+LARGE = 2**18
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Document:
     @cached_property
     def compressed(self) -> bytes:
         """Give the bytes as gzip (RFC 1952), packed once."""
-        return gzip.compress(self.content, mtime=0)
+        level = 9 if len(self.content) < LARGE else 1
+        return gzip.compress(self.content, level, mtime=0)
 
     def response(self) -> Response:
         """Answer with the document, or 304 when the client has it.

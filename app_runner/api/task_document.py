@@ -16,11 +16,12 @@ from flask import Flask, current_app, url_for
 from sqlalchemy import Table, bindparam, select
 
 from app_runner.api.documents import Document
-from app_runner.api.file_links import expiring_url, lasting_url
+from app_runner.api.file_links import FileUrls
 from app_runner.api.task_execution import execution, is_queued
 from app_runner.application import base_url
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, Step, TaskFile
+from app_runner.db.models.files import SCRATCH
 from app_runner.errors import TaskNotFound
 from app_runner.state import current_runner, state_of
 
@@ -91,7 +92,7 @@ def describe(task: ProcessingTask) -> dict[str, Any]:
         "status": task.status,
         "log": task.task_log,
         "links": [{"type": "subscribe", "href": task_url(task.id)}],
-        "outputs": [_output(file) for file in task.outputs],
+        "outputs": outputs_of(task.id),
         "execution": execution(task),
     }
     document["links"] += [{"type": link.type, "href": link.href} for link in task.links]
@@ -112,29 +113,51 @@ def file_url(file: TaskFile) -> str:
 
     For a link it is the URL that the link leads to.
     """
-    if (link := link_of(file)) is not None:
-        return link
-    seconds = current_runner.settings["FILE_URL_SECONDS"]
-    if not seconds:
-        return lasting_url(file)
-    return expiring_url(file, int(time.time()) + 2 * seconds)
+    return link_of(file) or FileUrls().of(file.id, file.security_tag)
 
 
 def link_of(file: TaskFile) -> str | None:
     """Give the URL elsewhere when the file is only a link, else None."""
-    stores, name = current_runner.stores, file.storage_provider
-    if name not in stores or stores[name].holds_bytes:
+    return _link(file.storage_provider, file.file_storage_data)
+
+
+def _link(store: str, key: str) -> str | None:
+    stores = current_runner.stores
+    if store not in stores or stores[store].holds_bytes:
         return None
-    return stores[name].url(file.file_storage_data)
+    return stores[store].url(key)
 
 
-def _output(file: TaskFile) -> dict[str, Any]:
-    return {
-        "href": file_url(file),
-        "dataType": file.file_type,
-        "contentType": file.mimetype,
-        "name": file.file_name,
-    }
+FILE = cast(Table, TaskFile.__table__)
+#: A task may have very many results, of which no object is needed.
+OUTPUTS = (
+    select(
+        FILE.c.id,
+        FILE.c.security_tag,
+        FILE.c.storage_provider,
+        FILE.c.file_storage_data,
+        FILE.c.file_type,
+        FILE.c.mimetype,
+        FILE.c.file_name,
+    )
+    .where(FILE.c.task_id == bindparam("task_id"), FILE.c.file_type != SCRATCH)
+    .order_by(FILE.c.id)
+)
+
+
+def outputs_of(task_id: int) -> list[dict[str, Any]]:
+    """Describe the result files of a task."""
+    rows = DB.session.execute(OUTPUTS, {"task_id": task_id}).all()
+    urls = FileUrls() if rows else None
+    return [
+        {
+            "href": _link(store, key) or (urls and urls.of(id_, tag)),
+            "dataType": file_type,
+            "contentType": mimetype,
+            "name": name,
+        }
+        for id_, tag, store, key, file_type, mimetype, name in rows
+    ]
 
 
 def progress_of(task: Any) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--only", action="append", choices=sorted(MEASURES), help="may be repeated"
     )
     parser.add_argument("--rounds", type=int, help="turns that each side takes")
+    parser.add_argument("--megabytes", type=int, help="size of a file that is moved")
     parser.add_argument("--redis", metavar="URL", help="redis://host:port, no database")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="also write all figures"
@@ -44,7 +45,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def effort_of(options: argparse.Namespace) -> Effort:
     """Give how much to measure."""
     effort = QUICK if options.quick else FULL
-    return replace(effort, rounds=options.rounds) if options.rounds else effort
+    given = {"rounds": options.rounds, "megabytes": options.megabytes}
+    return replace(effort, **{name: value for name, value in given.items() if value})
 
 
 def measured(scene: Scene, names: Sequence[str]) -> list[Row]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
-from . import authoring, million, outage, streams
+from . import authoring, million, outage, streams, transfers
 from .http_load import Times, answer_times, request_rate
 from .measures import burst, finished_task, latencies
 from .plugins import PROCESSOR_NAME, chain_name
@@ -168,6 +168,8 @@ MEASURES: dict[str, Measure] = {
     "tables": authoring.tables,
     "processors": authoring.start,
     "messages": authoring.messages,
+    "files": transfers.files,
+    "results": transfers.results,
     "million": million.requests,
 }
 #: What takes minutes, and is measured when it is asked for.

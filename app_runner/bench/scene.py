@@ -48,6 +48,7 @@ class Effort:
     connections: int = 16
     clients: int = 8
     streams: int = 100
+    megabytes: int = 256
     finished: int = 1_000_000
     purged: int = 100_000
 
@@ -67,6 +68,7 @@ QUICK = Effort(
     throughput_tasks=80,
     starts=1,
     documents=60,
+    megabytes=64,
     finished=50_000,
     purged=10_000,
 )
