@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("run", "pyproject.toml", "requirements.txt", "requirements-dev.txt")
+COPIED = (
+    *("run", "pyproject.toml", "requirements.txt"),
+    *("requirements-dev.txt", "requirements-examples.txt"),
+)
 TOOLS = (
     "sh",
     "cat",
@@ -39,6 +42,7 @@ esac
 """
 MAIN = ["--require-hashes -r requirements.txt", "--no-deps --no-build-isolation -e ."]
 DEV = ["--require-hashes -r requirements-dev.txt", MAIN[1]]
+EXAMPLES = ["--require-hashes -r requirements-examples.txt", MAIN[1]]
 
 
 class Place:
@@ -134,6 +138,19 @@ def test_the_development_requirements_serve_every_task(ready: Place) -> None:
     ready.run("start")
     ready.run("test")
     assert ready.calls() == []
+
+
+def test_the_examples_are_installed_when_asked_for_and_stay(ready: Place) -> None:
+    ready.run("start")
+    assert ready.calls() == ["venv", *MAIN]
+    _code, out, _err = ready.run("start", "--examples")
+    assert ready.calls() == EXAMPLES
+    assert out.endswith(": -m invoke start --examples\n")
+    ready.run("start")
+    assert ready.calls() == []
+    ready.run("test")
+    ready.run("start", "--examples")
+    assert ready.calls() == DEV
 
 
 def test_a_changed_lock_is_installed(ready: Place) -> None:
