@@ -10,7 +10,7 @@ from celery.result import AsyncResult
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
-from app_runner.tasks import deliveries, records
+from app_runner.tasks import deliveries, records, working
 from app_runner.tasks.processing import explain
 from app_runner.tasks.recorder import UNTIL_DATABASE_ANSWERS, RecordedTask, TaskRecorder
 
@@ -19,7 +19,15 @@ CORE_TASKS: list[RecordedTask] = []
 CORE = TaskRecorder(CORE_TASKS)
 
 
-@CORE.task(name="app-runner.save-result", ignore_result=True, **UNTIL_DATABASE_ANSWERS)
+#: Options of jobs that do nothing but end their task.
+ENDING: dict[str, Any] = {
+    "ignore_result": True,
+    "ends_task": True,
+    **UNTIL_DATABASE_ANSWERS,
+}
+
+
+@CORE.task(name="app-runner.save-result", **ENDING)
 def save_task_result(task_log: str | None, db_id: int) -> None:
     """End task ``db_id`` with SUCCESS; last link of a chain, takes what the job returned.
 
@@ -30,9 +38,7 @@ def save_task_result(task_log: str | None, db_id: int) -> None:
     _once(records.succeed, db_id, task_log or "")
 
 
-@CORE.task(
-    name="app-runner.save-error", bind=True, ignore_result=True, **UNTIL_DATABASE_ANSWERS
-)
+@CORE.task(name="app-runner.save-error", bind=True, **ENDING)
 def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
     """End task ``db_id`` with FAILURE; errback, gets the id of the failed job."""
     if told := self.request.get("failure"):
@@ -86,3 +92,4 @@ def _once(end: Any, db_id: int, log: str) -> None:
         end(db_id, log)
     except (TaskFinished, TaskNotFound, LeaseLost) as error:
         LOG.warning("Message ignored: %s", error)
+        working.drop_message()

@@ -52,6 +52,7 @@ SEEN = select(
 ).where(OF_KEY)
 HELD = MESSAGE.c.lease_key == bindparam("held_by")
 STRIKE_OUT = delete(MESSAGE).where(OF_KEY, HELD)
+STRIKE_OUT_FREE = delete(MESSAGE).where(OF_KEY, MESSAGE.c.lease_key.is_(None))
 IS_HELD = select(MESSAGE.c.id).where(OF_KEY, HELD)
 RELEASE = (
     update(MESSAGE)
@@ -183,6 +184,11 @@ def drop(key: str) -> None:
     """Delete a message that nobody will work off; commits."""
     DB.session.connection().execute(delete(MESSAGE).where(OF_KEY), {"key_": key})
     DB.session.commit()
+
+
+def strike_out_free(key: str) -> bool:
+    """Delete what nobody has claimed, in the session's transaction; False when gone."""
+    return DB.session.connection().execute(STRIKE_OUT_FREE, {"key_": key}).rowcount == 1
 
 
 def is_held_by(request: Any) -> bool:
