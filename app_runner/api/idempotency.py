@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, redirect, request, url_for
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from app_runner import submission
 from app_runner.api.arguments import is_json
@@ -27,6 +28,7 @@ from app_runner.db.models import ProcessingTask
 from app_runner.db.types import now
 from app_runner.submission import Submission
 
+LOG = logging.getLogger(__name__)
 HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 ALLOWED = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 #: How long a key is known.
@@ -77,7 +79,11 @@ def end(response: Response) -> Response:
     """Forget the key of a task whose submit was refused after all."""
     begun = submission.current()
     if begun is not None and begun.taken_key and response.status_code >= 400:
-        _release(begun.taken_key)
+        try:
+            _release(begun.taken_key)
+        except SQLAlchemyError as error:  # of a database that is away, as the answer says
+            DB.session.rollback()
+            LOG.warning("The key of a refused submit is not forgotten: %s", error)
     return response
 
 

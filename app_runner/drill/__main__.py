@@ -32,6 +32,7 @@ EXERCISES: dict[str, Exercise] = {
     "frozen": deaths.frozen,
     "broker-away": outages.broker_away,
     "broker-frozen": outages.broker_frozen,
+    "database-away": outages.database_away,
     "flush": outages.flushed,
     "visibility": outages.visibility,
     "cancel": wishes.cancelled,

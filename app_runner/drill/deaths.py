@@ -146,7 +146,7 @@ def self_ending(drill: Drill) -> Iterator[Result]:
 
 
 def _last_line(log: str) -> str:
-    return log.strip().splitlines()[-1][:120] if log.strip() else ""
+    return log.strip().splitlines()[-1][:250] if log.strip() else ""
 
 
 def terminated(drill: Drill) -> Iterator[Result]:

@@ -25,6 +25,7 @@ from app_runner.launch.commands import CELERY, FLASK
 from app_runner.launch.embedded import connect, prepare
 from app_runner.launch.ports import free_port
 
+from .breaking import Breakable, OwnServer, Proxy
 from .clients import answers
 from .log import EventLog
 from .programs import Keeper, Program, wait_until
@@ -32,6 +33,8 @@ from .programs import Keeper, Program, wait_until
 HERE = Path(__file__).parent
 UP = 60.0  # seconds for a program to be ready
 LEASE = 3  # seconds
+#: Ports of servers whose URLs name none.
+PORTS = {"redis": 6379, "amqp": 5672, "postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ class Installation:
         self.points = folder / "crash-points"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.broker: Program | None = None
+        self.broker: Breakable
+        self.database: Proxy | None = None
         self.settings: dict[str, str] = {}
         self.programs: list[Program] = []
         self._worker_count = workers
@@ -96,10 +100,15 @@ class Installation:
     def _start(self) -> None:
         if self.place.broker is None:
             self._embedded = prepare(self.folder / "broker")
-            self.broker = self._program("broker", self._embedded.command, order=3)
-            self.broker.start()
+            program = self._program("broker", self._embedded.command, order=3)
+            program.start()
             wait_until(self._embedded.answers, UP, "the broker's answer")
+            self.broker = OwnServer(program, self.keeper)
+        else:
+            self.broker = self._broker_proxy = proxy_to(self.place.broker)
         self._make_database()
+        if self.place.database is not None:
+            self.database = proxy_to(self.database_url)
         self.server = self._program("server", self._server_command(), order=1)
         self.workers = [
             self._program(f"worker-{number}", self._worker_command(number), order=0)
@@ -130,8 +139,8 @@ class Installation:
             "APP_RUNNER_INSTANCE_FOLDER": str(self.folder / "instance"),
             "APP_RUNNER_CRASH_POINTS": str(self.points),
             "APP_RUNNER_DRILL_LOG": str(self.log.path),
-            "BROKER_URL": self.broker_url,
-            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            "BROKER_URL": self._way_to_broker(),
+            "SQLALCHEMY_DATABASE_URI": self._way_to_database(),
             "CELERY_QUEUE": self._queue,
             "RESULT_BACKEND": "",
             "EXPOSURE": "local",
@@ -140,6 +149,16 @@ class Installation:
             "PYTHONPATH": str(PROJECT),
         }
         return {**found, **self.settings}
+
+    def _way_to_broker(self) -> str:
+        if self.place.broker is None:
+            return self.broker_url
+        return through(self._broker_proxy, self.place.broker)
+
+    def _way_to_database(self) -> str:
+        if self.database is None:
+            return self.database_url
+        return through(self.database, self.database_url)
 
     @property
     def broker_url(self) -> str:
@@ -221,7 +240,7 @@ class Installation:
         """Delete all messages, and all else that the broker knows."""
         if self.broker_url.startswith("redis"):
             with connect(self.broker_url) as client:
-                client.flushall() if self.broker else client.flushdb()
+                client.flushdb() if self.place.broker else client.flushall()
             return
         from kombu import Connection
 
@@ -247,3 +266,16 @@ class Installation:
         if self.place.database is not None:
             force = " WITH (FORCE)" if "postgres" in self.place.database else ""
             self._on_server("DROP DATABASE IF EXISTS {}" + force)
+
+
+def proxy_to(url: str) -> Proxy:
+    """Make a proxy to the server of a URL."""
+    parts = make_url(url)
+    port = parts.port or PORTS[parts.get_backend_name()]
+    return Proxy((parts.host or "127.0.0.1", port))
+
+
+def through(proxy: Proxy, url: str) -> str:
+    """Give the URL that leads through a proxy."""
+    parts = make_url(url).set(host="127.0.0.1", port=proxy.port)
+    return parts.render_as_string(hide_password=False)

@@ -1,17 +1,15 @@
-"""Drills in which the broker goes away, stands still, or forgets everything."""
+"""Drills in which broker or database go away, stand still, or forget everything."""
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
-from app_runner.launch.ending import send
-
+from .breaking import Breakable
 from .checker import TASK
 from .clients import Accepted
 from .scene import Drill, Pulse, Result, judged, percentile
@@ -22,37 +20,44 @@ ANSWERED = 2.0
 GOES_ON = 15.0
 #: Seconds between two submits while the broker is away.
 SUBMIT_EVERY = 0.25
-EMBEDDED_ONLY = "only the embedded broker is the drill's to kill"
 
 
 def broker_away(drill: Drill) -> Iterator[Result]:
-    """Kill the broker, and start it again some seconds later."""
-    broker = drill.installation.broker
+    """Kill the broker (or the way to it), and start it again some seconds later."""
     for seconds in drill.effort.broker_away:
-        name = f"broker killed for {seconds:.0f} s"
-        if broker is None:
-            yield Result(name, None, EMBEDDED_ONLY)
-            continue
-        drill.installation.keeper.leave(broker)
-        broker.kill()
-        tasks = _submitted_for(drill, seconds)
-        drill.installation.keeper.resume(broker)
-        yield _judged_outage(drill, name, tasks)
+        outage = _away(drill, drill.installation.broker, seconds)
+        yield _judged_outage(drill, f"broker away for {seconds:.0f} s", outage)
 
 
 def broker_frozen(drill: Drill) -> Iterator[Result]:
-    """Stop the broker (SIGSTOP) for some seconds."""
-    name = f"broker stopped for {drill.effort.broker_frozen:.0f} s"
-    broker = drill.installation.broker
-    if broker is None:
-        yield Result(name, None, EMBEDDED_ONLY)
-        return
-    send(signal.SIGSTOP, broker.pid)
+    """Let the broker stand still for some seconds (SIGSTOP)."""
+    broker, seconds = drill.installation.broker, drill.effort.broker_frozen
+    broker.freeze()
     try:
-        tasks = _submitted_for(drill, drill.effort.broker_frozen)
+        outage = _submitted_for(drill, seconds)
     finally:
-        send(signal.SIGCONT, broker.pid)
-    yield _judged_outage(drill, name, tasks)
+        broker.thaw()
+    yield _judged_outage(drill, f"broker frozen for {seconds:.0f} s", outage)
+
+
+def database_away(drill: Drill) -> Iterator[Result]:
+    """Cut all connections to the database, as its restart does, under load."""
+    seconds = drill.effort.broker_away[0]
+    name = f"database away for {seconds:.0f} s"
+    if drill.installation.database is None:
+        yield Result(name, None, "SQLite is a file: there is nothing to restart")
+        return
+    running = drill.clients.submit_many([seconds] * 4 + [0.0] * 40)
+    outage = _away(drill, drill.installation.database, seconds)
+    yield _judged_outage(drill, name, outage, running)
+
+
+def _away(drill: Drill, server: Breakable, seconds: float) -> Outage:
+    server.cut()
+    try:
+        return _submitted_for(drill, seconds)
+    finally:
+        server.restore()
 
 
 class Outage:
@@ -84,7 +89,9 @@ def _submitted_once(drill: Drill) -> Accepted | None:
         return None
 
 
-def _judged_outage(drill: Drill, name: str, outage: Outage) -> Result:
+def _judged_outage(
+    drill: Drill, name: str, outage: Outage, running: Sequence[Accepted] = ()
+) -> Result:
     submits = [
         event
         for event in drill.log.read("submitted", "no answer")
@@ -93,12 +100,15 @@ def _judged_outage(drill: Drill, name: str, outage: Outage) -> Result:
     p99 = percentile([event["seconds"] for event in submits], 0.99)
     wrong = [] if p99 < ANSWERED else [f"submits take {p99:.1f} s at p99"]
     wrong += [f"no answer: {e['why']}" for e in submits if e["event"] == "no answer"]
+    odd = {e["status"] for e in submits if e["event"] == "submitted"} - {303, 503}
+    wrong += [f"a submit is answered by {status}" for status in odd]
     after = drill.clients.submit()
-    wrong += drill.settle([*outage.tasks, after], GOES_ON + len(outage.tasks))
+    tasks = [*running, *outage.tasks, after]
+    wrong += drill.settle(tasks, GOES_ON + len(tasks))
     goes_on = _first_end(drill, outage.ended) - outage.ended
     if goes_on > GOES_ON:
         wrong.append(f"work goes on only after {goes_on:.1f} s")
-    wrong += drill.all_succeeded(outage.tasks)
+    wrong += drill.all_succeeded(tasks)
     detail = (
         f"{len(outage.tasks)} of {len(submits)} submits accepted meanwhile, "
         f"p99 {p99:.2f} s; work goes on after {goes_on:.1f} s"

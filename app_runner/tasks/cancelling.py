@@ -17,6 +17,7 @@ from app_runner.db.engine import DB
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished
 from app_runner.tasks import records
+from app_runner.tasks.patience import DATABASE_AWAY
 from app_runner.tasks.records import CANCELLING, TASK, Attempt
 
 #: Seconds between two looks at the row; a processor may ask in its innermost loop.
@@ -80,7 +81,8 @@ class CancellationToken:
     def is_set(self) -> bool:
         """Tell whether the end is wished; once it is, it stays so."""
         if not self._is_set and time.monotonic() - self._looked_at >= LOOK_EVERY:
-            self._is_set = is_wished(self._task_id)
+            with suppress(*DATABASE_AWAY):  # the work goes on, and looks again later
+                self._is_set = is_wished(self._task_id)
             self._looked_at = time.monotonic()
         return self._is_set
 
