@@ -6,11 +6,14 @@ from flask import current_app
 from app_runner.db import models  # noqa: F401 - fills the metadata
 from app_runner.db.engine import DB, Base
 
+OWN = set(Base.metadata.tables)
 OPTIONS = {
     "target_metadata": Base.metadata,
     "compare_type": True,
     "render_as_batch": True,
     "user_module_prefix": None,
+    # Tables of plugins lie beside ours, and are no business of these migrations.
+    "include_name": lambda name, kind, _: kind != "table" or name in OWN,
 }
 
 

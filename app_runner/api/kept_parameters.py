@@ -13,11 +13,11 @@ from typing import Any
 
 from marshmallow import Schema, fields
 from marshmallow.exceptions import ValidationError
-from marshmallow.utils import get_value
 from werkzeug.datastructures import FileStorage
 
 from app_runner.api.fields import CSVList
 from app_runner.api.parameter_fields import restoring
+from app_runner.api.passwords import change_passwords
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.db.models import TaskFile
@@ -38,11 +38,6 @@ class Given:
     secrets: list[str] = field(default_factory=list)
 
 
-def is_password(declared: fields.Field[Any]) -> bool:
-    """Tell whether the values of a field are passwords."""
-    return declared.metadata.get("input_type") == "password"
-
-
 def as_text(schema: Schema, values: Any, task_id: int) -> str:
     """Write validated values down for task ``task_id``; uploaded files are stored.
 
@@ -55,9 +50,7 @@ def as_text(schema: Schema, values: Any, task_id: int) -> str:
         key, attribute = declared.data_key or name, declared.attribute or name
         if attribute in uploads:
             kept[key] = {UPLOADED: _stored(task_id, uploads[attribute])}
-        elif is_password(declared):
-            value = get_value(values, attribute, None)
-            kept[key] = None if value is None else {SEALED: seal(str(value))}
+    change_passwords(schema, kept, plain, lambda value: {SEALED: seal(str(value))})
     return json.dumps(kept, ensure_ascii=False)
 
 
@@ -83,7 +76,7 @@ def from_text(schema: Schema, text: str, task_id: int) -> Given:
         kept = json.loads(text)
         if not isinstance(kept, dict):
             raise TypeError(_("they are no object"))
-        given, uploads = _opened(kept, task_id)
+        given, uploads = _opened(schema, kept, task_id)
         with restoring():
             partial = [n for n, f in schema.fields.items() if f.data_key in uploads]
             given.values = schema.load(given.values, partial=partial or None)
@@ -96,14 +89,21 @@ def from_text(schema: Schema, text: str, task_id: int) -> Given:
     return given
 
 
-def _opened(kept: dict[str, Any], task_id: int) -> tuple[Given, dict[str, UploadedFile]]:
+def _opened(
+    schema: Schema, kept: dict[str, Any], task_id: int
+) -> tuple[Given, dict[str, UploadedFile]]:
     """Take sealed texts and files out of what was kept."""
     given, uploads = Given({}), {}
+
+    def opened(value: Any) -> Any:
+        if not isinstance(value, dict) or set(value) != {SEALED}:
+            return value
+        given.secrets.append(unseal(value[SEALED]))
+        return given.secrets[-1]
+
+    change_passwords(schema, kept, kept, opened)
     for key, value in kept.items():
-        if isinstance(value, dict) and set(value) == {SEALED}:
-            given.values[key] = unseal(value[SEALED])
-            given.secrets.append(given.values[key])
-        elif isinstance(value, dict) and set(value) == {UPLOADED}:
+        if isinstance(value, dict) and set(value) == {UPLOADED}:
             uploads[key] = _upload(value[UPLOADED], task_id)
         else:
             given.values[key] = value

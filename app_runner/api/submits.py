@@ -15,7 +15,8 @@ from marshmallow import Schema
 from app_runner import submission
 from app_runner.api import idempotency
 from app_runner.api.arguments import is_json
-from app_runner.api.kept_parameters import SEALED, is_password
+from app_runner.api.kept_parameters import SEALED
+from app_runner.api.passwords import is_password
 from app_runner.api.task_execution import is_secret
 from app_runner.babel import gettext as _
 from app_runner.plugins.base import PluginBase

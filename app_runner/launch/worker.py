@@ -15,6 +15,7 @@ from app_runner.launch.instance import read_record
 from app_runner.launch.output import Console
 from app_runner.launch.source_watch import restart_on_change
 from app_runner.launch.supervisor import Supervisor, exit_code
+from app_runner.plugins.sources import FOLDER as FETCHED
 
 
 def run_worker(options: commands.WorkerOptions, watch: bool = False) -> int:
@@ -47,7 +48,7 @@ def source_folders(settings: Settings) -> list[Path]:
     """Give the folders whose files a server and a worker have read."""
     folders = map(Path, settings["PLUGIN_FOLDERS"])
     plugins = [PROJECT / folder.expanduser() for folder in folders]
-    return [PROJECT / "app_runner", *plugins]
+    return [PROJECT / "app_runner", settings.instance / FETCHED, *plugins]
 
 
 def watch_worker(

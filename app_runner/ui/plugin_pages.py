@@ -15,6 +15,7 @@ from webargs.multidictproxy import MultiDictProxy
 
 from app_runner.api import kept_parameters
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.passwords import is_password
 from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase
 from app_runner.ui.parameter_requests import (
@@ -74,7 +75,7 @@ class PluginPage:
 def check_query(schema: Schema, name: str) -> None:
     """Raise `PluginLoadError` for parameters that no URL may or can carry."""
     for parameter, declared in schema.fields.items():
-        if kept_parameters.is_password(declared) or isinstance(declared, Upload):
+        if is_password(declared) or isinstance(declared, Upload):
             raise PluginLoadError(
                 f"parameter {parameter!r} of {name}: a page takes neither passwords nor "
                 "uploads, because its parameters stand in the URL"

@@ -12,6 +12,7 @@ import requests
 from app_runner.launch.embedded import packaged_program
 from app_runner.launch.source_watch import SourceWatch
 from app_runner.launch.worker import source_folders
+from app_runner.state import state_of
 from tests.conftest import AppFactory, PluginFolder
 from tests.launch.conftest import Starter, until
 from tests.launch.test_start import Runner
@@ -95,3 +96,8 @@ def versions(url: str) -> list[str]:
     except requests.RequestException:
         return []
     return [plugin["version"] for plugin in answer["plugins"]]
+
+
+def test_fetched_plugins_are_watched_too(make_app: AppFactory) -> None:
+    settings = state_of(make_app()).settings
+    assert settings.instance / "git_plugins" in source_folders(settings)

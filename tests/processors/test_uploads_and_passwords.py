@@ -193,3 +193,40 @@ def test_an_uploaded_file_of_an_author_schema(load: Load) -> None:
     task = site.done(picture=upload(b"abc", "a"), passWord="opensesame")
     assert task["log"] == "abc***"
     assert "opensesame" not in site.stored()
+
+
+NESTED = """
+    import marshmallow as ma
+
+    SECRET = {"input_type": "password"}
+
+    class Login(MaBaseSchema):
+        user = ma.fields.String()
+        pass_word = ma.fields.String(load_only=True, metadata=SECRET)
+
+    class Logins(MaBaseSchema):
+        one = ma.fields.Nested(Login())
+        many = ma.fields.List(ma.fields.Nested(Login()))
+        keys = ma.fields.List(ma.fields.String(metadata=SECRET))
+
+    @plugin.processor(schema=Logins)
+    def work(task: Task, one: dict, many: list, keys: list) -> str:
+        given = [one["pass_word"], *(each["pass_word"] for each in many), *keys]
+        task.save("lengths.json", [len(each) for each in given])
+        return f"{one['user']} {' '.join(given)}"
+"""
+
+
+def test_passwords_inside_of_other_parameters_are_sealed_too(load: Load) -> None:
+    site = load(NESTED)
+    assert site.problems == []
+    secrets = ["first-one", "second-one2", "third-one33", "fourth-one444"]
+    logins = [{"user": f"u{n}", "passWord": text} for n, text in enumerate(secrets[:3])]
+    sent = {"one": logins[0], "many": logins[1:], "keys": secrets[3:]}
+    url = site.post("process/", json=sent).location
+    assert not [secret for secret in secrets if secret in site.stored()]
+    site.work()
+    task = site.document(url)
+    assert (task["status"], task["log"]) == ("SUCCESS", "u0 *** *** *** ***")
+    assert not [secret for secret in secrets if secret in site.stored()]
+    assert json.loads(site.content(task, "lengths.json")) == list(map(len, secrets))
