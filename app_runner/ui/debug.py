@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.routing import Rule
 
 from app_runner.babel import lazy_gettext
 from app_runner.state import current_runner
+from app_runner.ui.policy import own_page_policy
 
 BLUEPRINT = Blueprint("debug", __name__, url_prefix="/debug")
 #: Endpoint, title and text of each page that the index lists.
@@ -19,7 +20,14 @@ PAGES = (
         lazy_gettext("Routes"),
         lazy_gettext("All registered routes, with their endpoints, methods and plugins."),
     ),
+    (
+        "debug.frontend",
+        lazy_gettext("Micro frontend debugger"),
+        lazy_gettext("Hosts a form, shows its messages, and answers as a page would."),
+    ),
 )
+#: Forms of other servers may be hosted too; all else is as on every page of ours.
+FRAMES = {"frame-src": "'self' http: https:"}
 #: Methods that Flask adds to routes by itself.
 ADDED = {"HEAD", "OPTIONS"}
 PLUGINS = "/plugins/"
@@ -56,6 +64,24 @@ def routes() -> str:
     return render_template(
         "debug_routes.html", routes=shown, total=len(found), filter=wanted
     )
+
+
+@BLUEPRINT.get("/microfrontend/", strict_slashes=False)
+def frontend() -> Response:
+    """Host the form at ``url`` and play the part of the page around it."""
+    root = request.host_url.rstrip("/")
+    rules = (rule.rule for rule in current_app.url_map.iter_rules())
+    forms = sorted(root + rule for rule in rules if _is_form(rule))
+    page = render_template(
+        "debug_frontend.html", forms=forms, url=request.args.get("url", "")
+    )
+    response = current_app.make_response(page)
+    response.headers["Content-Security-Policy"] = own_page_policy(changed=FRAMES)
+    return response
+
+
+def _is_form(rule: str) -> bool:
+    return rule.startswith(PLUGINS) and rule.endswith("/ui/") and "<" not in rule
 
 
 def _routes() -> Iterator[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -27,7 +28,9 @@ def rules(client: FlaskClient, query: str = "") -> list[str]:
     return re.findall(r"<tr>\s*<td><code>(.*?)</code>", page.text)
 
 
-@pytest.mark.parametrize("path", ["/debug/", "/debug/routes", "/debug/routes/"])
+@pytest.mark.parametrize(
+    "path", ["/debug/", "/debug/routes", "/debug/routes/", "/debug/microfrontend/"]
+)
 def test_there_are_no_debug_pages_outside_of_debug_mode(
     make_app: AppFactory, path: str
 ) -> None:
@@ -75,7 +78,7 @@ def test_what_is_typed_into_the_filter_cannot_become_markup(client: FlaskClient)
 
 
 def test_the_pages_have_the_strict_policy_of_our_own(client: FlaskClient) -> None:
-    for path in ("/debug/", "/debug/routes"):
+    for path in ("/debug/", "/debug/routes", "/debug/microfrontend/"):
         policy = client.get(path).headers["Content-Security-Policy"]
         assert "unsafe" not in policy
         assert "default-src 'none'" in policy
@@ -112,3 +115,40 @@ def test_routes_are_filtered_while_one_types(client: FlaskClient, page: Page) ->
         box.fill("")
         expect(page.get_by_role("cell", name="/api-spec.json")).to_be_visible()
         expect(page).to_have_url(f"{url}/debug/routes")
+
+
+@pytest.mark.browser
+def test_a_form_is_hosted_and_answered(client: FlaskClient, page: Page) -> None:
+    with served(client.application) as url:
+        page.goto(f"{url}/debug/")
+        page.get_by_role("link", name="Micro frontend debugger").click()
+        form_url = f"{url}/plugins/hello-world@1-0-0/ui/"
+        proposed = page.locator("#forms option")
+        assert form_url in [o.get_attribute("value") for o in proposed.all()]
+        page.get_by_label("Form to host").fill(form_url)
+        page.get_by_role("button", name="Open").click()
+        log = page.locator("#messages li")
+        for kind in ("ui-loaded", "load-css", "plugin-context", "autofill-response"):
+            expect(page.locator(f"#messages li[data-kind={kind}]").first).to_be_visible()
+        expect(log.locator(".qhana-error-message")).to_have_count(0)
+        form = page.frame_locator("iframe")
+        page.get_by_label("Message", exact=True).select_option("autofill-response")
+        value = (
+            '{"value": "inputStr=told", "encoding": "application/x-www-form-urlencoded"}'
+        )
+        page.get_by_label("Content (JSON)").fill(value)
+        page.get_by_role("button", name="Send to the form").click()
+        expect(form.locator("#input_str")).to_have_value("told")
+        page.get_by_label("Content (JSON)").fill("{")
+        expect(page.get_by_text("This is not JSON.")).to_be_visible()
+        page.get_by_label("Message", exact=True).select_option("ui-prevent-submit")
+        page.get_by_role("button", name="Clear").click()
+        page.get_by_role("button", name="Send to the form").click()
+        expect(page.locator("#messages li[data-kind=ui-submit-status]")).to_have_count(1)
+        form.get_by_role("button", name="submit").press("Enter")
+        told = page.locator("#messages li[data-kind=form-submit]")
+        expect(told).to_contain_text("inputStr=told")
+        frame = next(frame for frame in page.frames if "/ui/" in frame.url)
+        frame.evaluate("sendMessage({type: 'form-error'}); sendMessage('nonsense')")
+        complaints = log.locator(".qhana-error-message")
+        expect(complaints).to_have_text(["lacks: status, error", "not a known message"])
