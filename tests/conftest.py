@@ -44,7 +44,7 @@ SLOW = (
     *("db/test_engine.py", "db/test_migrations.py", "db/test_types.py"),
     *("fetch/test_connecting.py", "fetch/test_limits.py", "fetch/test_redirects.py"),
     *("files/test_s3.py", "files/test_lost_store.py", "files/test_killed_server.py"),
-    "files/test_moving.py",
+    *("files/test_moving.py", "files/test_attacks.py"),
     *("fetch/test_tls.py", "tasks/test_unavailable.py", "ui/test_api_pages.py"),
     *("ui/test_debug.py", "ui/test_styles.py"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -33,6 +34,10 @@ BLUEPRINT = SecurityBlueprint("files-api", __name__, description="Result files o
 PASSIVE = ("text/plain", "text/csv", "application/json", "application/pdf")
 PASSIVE_PREFIXES = ("image/", "audio/", "video/")
 ACTIVE = ("image/svg+xml",)
+#: Characters of names that mean something to a system, or hide the ending from a reader.
+SEPARATORS = re.compile("[/\\\\\uff0f\u2044\u2215]")
+TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])\s*(\.|$)", re.IGNORECASE)
 #: How long a link works, unless it is asked for otherwise, and at most.
 LINK_SECONDS, MOST_LINK_SECONDS = 7200, 30 * 24 * 3600
 
@@ -232,9 +237,19 @@ def disposition(file: TaskFile | Upload, download: bool) -> str:
     base = (file.mimetype or "").partition(";")[0].strip().lower()
     shown = (base in PASSIVE or base.startswith(PASSIVE_PREFIXES)) and base not in ACTIVE
     kind = "inline" if shown and not download else "attachment"
-    plain = secure_filename(file.file_name) or "file"
-    name = quote(file.file_name.replace("/", "_").replace("\\", "_"), safe="")
+    safe = safe_name(file.file_name)
+    plain, name = secure_filename(safe) or "file", quote(safe, safe="")
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{name}"
+
+
+def safe_name(name: str) -> str:
+    """Give a name that is one file in any folder of any system, and reads as it is.
+
+    Separators are replaced, marks that turn the direction of writing are left out, and
+    what Windows takes for a device gets a line in front.
+    """
+    plain = TURNING.sub("", SEPARATORS.sub("_", name))
+    return f"_{plain}" if DEVICE.match(plain) else plain
 
 
 def _header_safe(text: str) -> str:
