@@ -77,8 +77,8 @@ class View:
         return f"{key} {direction}, n {direction}"
 
     def _page(self, database):
-        order = self._order(database)
         names = ", ".join(["n", *(f"c{i}" for i in range(len(self.columns)))])
-        query = f"SELECT {names} FROM rows {self._where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608, E501
+        select = f"SELECT {names} FROM rows {self._where}"  # noqa: S608 - as above
+        query = f"{select} ORDER BY {self._order(database)} LIMIT ? OFFSET ?"
         start = (self.page - 1) * self.asked.rows
         return database.execute(query, [*self._values, self.asked.rows, start]).fetchall()
