@@ -157,6 +157,8 @@ def _possible_errors(doc: Documented, doc_info: Documented) -> list[HTTPStatus]:
         errors.append(HTTPStatus.FORBIDDEN)
     if "<" in doc_info.get("rule", ""):
         errors.append(HTTPStatus.NOT_FOUND)
+    if "<signed_" in doc_info.get("rule", ""):
+        errors.append(HTTPStatus.GONE)
     if "requestBody" in doc:
         errors.append(HTTPStatus.BAD_REQUEST)
         errors.append(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

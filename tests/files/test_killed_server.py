@@ -46,7 +46,7 @@ def serving(app: Flask, port: int, log: Path) -> Iterator[Running]:
 def answers(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:  # not there yet, or still loading
         return False
 
 
