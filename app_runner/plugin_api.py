@@ -31,8 +31,19 @@ from app_runner.data.archives import (
     ArchiveRefused,
     get_files_from_zip,
 )
+from app_runner.data.attributes import (
+    AttributeMetadata,
+    dict_deserializer,
+    dict_serializer,
+    tuple_deserializer,
+    tuple_serializer,
+)
 from app_runner.data.entities import (
+    ArrayEntity,
     UnreadableEntities,
+    array_to_entity,
+    ensure_array,
+    ensure_dict,
     load_entities,
     save_entities,
 )
@@ -64,7 +75,18 @@ from app_runner.tasks.called import CalledTask
 from app_runner.tasks.cancelling import TaskCancelled
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.inputs import InputFile, UploadedFile, given_file
+from app_runner.tasks.interop import (
+    call_plugin_endpoint,
+    get_plugin_endpoint,
+    get_task_result_no_wait,
+)
 from app_runner.tasks.jobs import add_step, save_task_error, save_task_result
+from app_runner.tasks.monitors import (
+    monitor_external_substep,
+    monitor_result,
+    subscribe,
+)
+from app_runner.tasks.plugin_registry import PLUGIN_REGISTRY_CLIENT
 from app_runner.tasks.recorder import CELERY
 from app_runner.tasks.results import open_file, save_file, save_scratch
 from app_runner.tasks.signals import (
@@ -77,12 +99,15 @@ from app_runner.ui.processor import Plugin
 __all__ = [
     "CELERY",
     "DB",
+    "PLUGIN_REGISTRY_CLIENT",
     "TASK_DETAILS_CHANGED",
     "TASK_STATUS_CHANGED",
     "TASK_STEPS_CHANGED",
     "ApiLink",
     "ArchiveLimits",
     "ArchiveRefused",
+    "ArrayEntity",
+    "AttributeMetadata",
     "Boolean",
     "CSVList",
     "CalledTask",
@@ -129,12 +154,22 @@ __all__ = [
     "UserError",
     "VirtualPlugin",
     "add_step",
+    "array_to_entity",
+    "call_plugin_endpoint",
     "current_runner",
+    "dict_deserializer",
+    "dict_serializer",
+    "ensure_array",
+    "ensure_dict",
     "get_files_from_zip",
     "get_mimetype",
+    "get_plugin_endpoint",
+    "get_task_result_no_wait",
     "gettext",
     "given_file",
     "load_entities",
+    "monitor_external_substep",
+    "monitor_result",
     "open_file",
     "open_url",
     "plugin_identifier",
@@ -143,6 +178,9 @@ __all__ = [
     "save_scratch",
     "save_task_error",
     "save_task_result",
+    "subscribe",
+    "tuple_deserializer",
+    "tuple_serializer",
 ]
 
 

@@ -283,6 +283,21 @@ class CSVList(fields.Field[list[Any]]):
         return cells
 
 
+class ChoiceList(CSVList):
+    """Some of several options: forms repeat the key, others send a text or a list."""
+
+    is_multiple = True  # to webargs: all values of the key are looked at
+
+    def _cells(self, value: Any) -> list[Any]:
+        cells = [value] if isinstance(value, str) else value
+        if isinstance(cells, list | tuple) and len(cells) == 1:
+            (cell,) = cells
+            whole = {str(option) for option in self.metadata.get("options") or ()}
+            if isinstance(cell, str) and cell not in whole:
+                return [cell for cell in super()._cells(cell) if cell != ""]
+        return [cell for cell in super()._cells(cells) if cell != ""]
+
+
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=,|\Z)')
 _NEEDS_QUOTES = re.compile(r'[",\n\r]|\A\s|\s\Z')
 

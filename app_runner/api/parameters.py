@@ -21,7 +21,7 @@ from typing import (
 
 from marshmallow import fields, validate
 
-from app_runner.api.fields import CSVList, EnumField, PluginUrl, WholeNumber
+from app_runner.api.fields import ChoiceList, CSVList, EnumField, PluginUrl, WholeNumber
 from app_runner.api.markers import (
     Choice,
     FileInput,
@@ -160,7 +160,24 @@ def _list_field(declared: Declared, options: dict[str, Any]) -> fields.Field[Any
     if isinstance(element.marker, FileInput | PluginInput):
         options["metadata"] = {**element.marker.shown(), **options["metadata"]}
     element_options: dict[str, Any] = {"metadata": {}, "required": True}
-    return CSVList(_field_of(element, element_options), **options)
+    shown = element.marker.shown() if isinstance(element.marker, Choice) else {}
+    element_options["metadata"] |= shown
+    field = _field_of(element, element_options)
+    choices = _choices_of(element, field)
+    if choices is None:
+        return CSVList(field, **options)
+    options["metadata"] |= {**choices, "input_type": "select", "multiple": True}
+    return ChoiceList(field, **options)
+
+
+def _choices_of(element: Declared, field: fields.Field[Any]) -> dict[str, Any] | None:
+    """Give the options of the elements of a list, or what loads them; None for others."""
+    if isinstance(element.base, type) and issubclass(element.base, Enum):
+        return {"options": {member.name: str(member.value) for member in element.base}}
+    known = field.metadata
+    return {
+        key: known[key] for key in ("options", "load_options") if key in known
+    } or None
 
 
 def _plain_field(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:

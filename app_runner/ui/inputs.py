@@ -13,7 +13,7 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, fields, missing, validate
 from marshmallow.fields import Field
 
-from app_runner.api.fields import FileUrl, PluginUrl
+from app_runner.api.fields import ChoiceList, FileUrl, PluginUrl
 from app_runner.api.schemas import camel_case, wire_name
 from app_runner.ui.input_values import (
     Option,
@@ -116,7 +116,9 @@ def _input(
         value=value,
         checked=kind == "checkbox" and is_true(given),
         required=required,
-        sends_false=kind == "checkbox" and _must_say_no(field),
+        sends_false=(
+            _must_say_no(field) if kind == "checkbox" else isinstance(field, ChoiceList)
+        ),
         options=options_of(metadata.get("options") or {}, chosen_texts(given)),
         proposals=proposals,
         errors=found,
@@ -142,7 +144,7 @@ def _given(
     for candidate in (key, name):
         if candidate in values:
             many = getattr(values, "getlist", None)
-            if many is not None and isinstance(field, fields.List):
+            if many is not None and isinstance(field, fields.List | ChoiceList):
                 return many(candidate)
             return values[candidate]
     default = field.load_default
@@ -170,6 +172,7 @@ def _attributes(
     attributes["aria-describedby"] = " ".join(described_by) or None
     if kind == "number":
         attributes["step"] = _step(field, attributes.get("min"), value)
+    attributes["multiple"] = "" if isinstance(field, ChoiceList) else None
     attributes["list"] = f"{name}-proposals" if proposals else None
     if kind == "password":
         attributes.update({"data-private": "", "autocomplete": "off"})

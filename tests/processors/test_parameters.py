@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -254,3 +255,56 @@ def test_a_default_that_is_a_list_is_not_shared(load: Load) -> None:
         """)
     assert site.done()["log"] == "a,b"
     assert site.done()["log"] == "a,b"
+
+
+SEVERAL = """
+    import json
+
+    class Colour(Enum):
+        red = "r"
+        blue = "b"
+
+    def loaded() -> list[str]:
+        return ["x", "y, z"]
+
+    @plugin.processor()
+    def work(
+        task: Task,
+        shades: list[Colour],
+        ways: list[Literal["up", "down"]] = ["up"],
+        kinds: list[Choice(loaded)] = [],
+    ) -> str:
+        return json.dumps([[s.name for s in shades], ways, kinds])
+"""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "given"),
+    [
+        ({"shades": ["red", "blue"]}, [["red", "blue"], ["up"], []]),
+        ({"shades": ["", "blue"], "ways": ""}, [["blue"], [], []]),
+        ({"shades": "red,blue", "ways": "down,up"}, [["red", "blue"], ["down", "up"], []]),
+        ({"shades": "", "kinds": ["", "x", "y, z"]}, [[], ["up"], ["x", "y, z"]]),
+    ],
+)
+def test_some_of_several_are_chosen(
+    load: Load, chosen: dict[str, Any], given: list[Any]
+) -> None:
+    site = load(SEVERAL)
+    assert site.problems == []
+    assert site.result(**chosen) == given
+
+
+def test_a_list_of_choices_is_a_box_to_choose_several_in(load: Load) -> None:
+    site = load(SEVERAL)
+    page = site.client.get("/plugins/p@1/ui/?shades=blue&ways=up&ways=down").text
+    assert page.count(' multiple=""') == 3
+    selected = re.findall(r'<option value="([^"]*)" selected', page)
+    assert selected == ["blue", "up", "down"]
+    assert '<option value="y, z">' in page
+    wrong = site.post("process/", data={"shades": ["red", "green"], "ways": ["left"]})
+    assert wrong.status_code == 422
+    assert wrong.json is not None
+    assert set(wrong.json["errors"]["form"]) == {"shades", "ways"}
+    in_json = site.post("process/", json={"shades": ["red"], "ways": ["down"]})
+    assert in_json.status_code == 303
