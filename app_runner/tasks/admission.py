@@ -7,14 +7,17 @@ many at once do not slip through. Without limits nothing is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app_runner import submission
 from app_runner.babel import gettext as _
 from app_runner.config import Settings
 from app_runner.db.engine import DB
 from app_runner.db.models import Catalogue, ProcessingTask
+from app_runner.db.types import now
 from app_runner.errors import TooManyTasks
 from app_runner.state import current_runner
 from app_runner.tasks.queues import chosen
@@ -52,12 +55,21 @@ def admit(tasks: Iterable[ProcessingTask]) -> None:
             _check(task)
 
 
+def _wait_for_others(connection: Connection) -> None:
+    """Hold a lock until the end of the transaction: that of the catalogue's row."""
+    if connection.execute(select(Catalogue.id).limit(1)).first() is None:
+        row = {"id": 1, "generation": 0, "fingerprint": "", "changed_at": now()}
+        with suppress(IntegrityError), DB.engine.begin() as apart:
+            apart.execute(insert(Catalogue), row)
+    connection.execute(ONE_AFTER_THE_OTHER)
+
+
 def _check(task: ProcessingTask) -> None:
     limits = list(_limits(task))
     if not limits:
         return
     connection = DB.session.connection()
-    connection.execute(ONE_AFTER_THE_OTHER)
+    _wait_for_others(connection)
     for most, counted, text in limits:
         is_open = ProcessingTask.finished_at.is_(None), ProcessingTask.state != "waiting"
         some = select(ProcessingTask.id).where(*is_open, counted).limit(most).subquery()
