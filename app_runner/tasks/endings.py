@@ -14,7 +14,7 @@ from celery import signals
 from flask import Flask
 
 from app_runner.errors import RunnerError
-from app_runner.tasks import records
+from app_runner.tasks import journal, records
 from app_runner.tasks.processing import explain
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ def watch(app: Flask) -> None:
             return
         if isinstance(task_id, int):
             with app.app_context():
+                if not journal.is_held_by(sender.request):
+                    LOG.warning("Refused: %s no longer holds its message", sender.name)
+                    return
                 _end(task_id, told["exception"], str(told.get("einfo") or ""))
 
     signals.task_failure.connect(failed, weak=False)

@@ -147,9 +147,9 @@ def watch(app: Flask) -> None:
 
     def over(task: Any, **_: Any) -> None:
         request = task.request
-        if not request.get("claimed") or request.get("struck"):
-            return
-        with app.app_context():
-            finish(request)
+        ours = getattr(task.app, "flask_app", None) is app
+        if ours and request.get("claimed") and not request.get("struck"):
+            with app.app_context():
+                finish(request)
 
     signals.task_postrun.connect(over, weak=False)

@@ -208,10 +208,11 @@ def test_an_emptied_broker_loses_nothing(fast: MakeFast, tmp_path: Path) -> None
     wait_for(lambda: messages(runner) == 0)
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_worker_that_is_asked_to_end_hands_its_jobs_back(
-    fast: MakeFast, tmp_path: Path
+    fast: MakeFast, tmp_path: Path, pool: str
 ) -> None:
-    runner, path = fast(WORKER_GRACE=1), tmp_path / "x"
+    runner, path = fast(WORKER_GRACE=1, pool=pool), tmp_path / "x"
     task = runner.submit("holds@1/process/", until=str(path))
     begun(path)
     assert runner.worker.stop() == 0
