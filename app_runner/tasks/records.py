@@ -304,10 +304,10 @@ def _end(
 
 
 def was_accepted(attempt: Attempt) -> bool:
-    """Tell whether the end of an attempt is written, although nobody heard of it."""
+    """Tell whether what an attempt made is written, although nobody heard of it."""
     of_us = (ATTEMPT.c.task_id == attempt.task_id, ATTEMPT.c.number == attempt.number)
     outcome = DB.session.connection().scalar(select(ATTEMPT.c.outcome).where(*of_us))
-    return outcome in ("succeeded", "failed", "asked", "cancelled")
+    return outcome in ("succeeded", "asked")
 
 
 def _refusal(task_id: int, attempt: Attempt | None) -> Exception:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Runner
+from tests.integration.conftest import Runner, RunnerFactory
 from tests.polling import wait_for
 
 pytestmark = pytest.mark.integration
@@ -99,3 +99,17 @@ def test_a_job_that_ends_its_process_each_time_fails_and_harms_nobody(
     assert ("signal 9" if way == "kill" else "code 3") in task["log"]
     assert runner.document(neighbour)["execution"]["attempt"] == 1
     cancelled(runner, neighbour)
+
+
+def test_a_thread_cannot_be_ended_but_what_it_gives_is_refused(
+    make_runner: RunnerFactory, broker_url: str, tmp_path: Path
+) -> None:
+    runner = make_runner(BROKER_URL=broker_url, pool="threads")
+    gate = tmp_path / "gate"
+    url = runner.submit("report@1/process/", word="x", fail=str(gate))
+    wait_for(lambda: runner.document(url)["execution"]["state"] == "running")
+    cancelled(runner, url)
+    gate.touch()
+    gate.touch()
+    wait_for(lambda: "no longer holds task" in runner.worker.printed, what="a refusal")
+    assert runner.document(url)["execution"]["state"] == "cancelled"

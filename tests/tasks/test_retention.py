@@ -90,6 +90,18 @@ def test_old_tasks_go_with_their_files(app: Flask, settings: dict[str, Any]) -> 
     assert purged() == Purged(0, 0)
 
 
+def test_the_command_counts_and_deletes(app: Flask, settings: dict[str, Any]) -> None:
+    settings["RETENTION_AGE"] = 1
+    ended(2, content=b"123")
+    run = app.test_cli_runner().invoke
+    said = run(args=["tasks", "purge", "--dry-run"]).output
+    assert said == "1 tasks with 3 bytes of files would be deleted.\n"
+    assert len(left()) == 1
+    said = run(args=["tasks", "purge"]).output
+    assert said == "1 tasks with 3 bytes of files were deleted.\n"
+    assert left() == []
+
+
 def test_the_newest_are_kept_of_each_plugin(settings: dict[str, Any]) -> None:
     settings["RETENTION_COUNT"] = 2
     many = [ended(days) for days in (5, 4, 3, 2)]
