@@ -49,6 +49,7 @@ def requests(scene: Scene) -> Iterator[Row]:
     source = scene.folder / "runner" / "bench.db"
     for folder, count in ((few, A_PAGE), (many, effort.finished)):
         fill(source, folder / "bench.db", first, count)
+    os.sync()  # what was written is no matter of those who ask later
     target = "app_runner.wsgi:app"
     sides = [
         scene.enter(serving(one.name, target, LIVE, one, environment))
@@ -137,12 +138,13 @@ def _submitted(url: str, count: int) -> list[float]:
 def _purge(scene: Scene, side: Side, environment: dict[str, str]) -> Row:
     """Submit again and again while a command deletes old tasks."""
     url = scene.entry_point(side, PROCESSOR_NAME)
-    count = scene.effort.finished - scene.effort.purged
+    kept = scene.effort.finished - scene.effort.purged
+    rule = {"RETENTION_AGE": "0", "RETENTION_COUNT": str(kept), "RETENTION_SIZE": "0"}
     command = [sys.executable, "-m", "flask", "--app", "app_runner", "tasks", "purge"]
     process = subprocess.Popen(
-        [*command, "--keep", str(count)],
+        command,
         cwd=PROJECT,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **rule},
         stdout=subprocess.DEVNULL,
     )
     longest = 0.0

@@ -101,11 +101,10 @@ def performed(name: str, exercise: Exercise, drill: Drill) -> Iterator[Result]:
 
 def whole(drill: Drill) -> Iterator[Result]:
     """Look at all tasks once more: what has ended stays as it was."""
-    tasks = drill.accepted
+    tasks = list(drill.accepted.values())
     wrong = drill.settle(tasks, 10)
-    known = {task.id for task in tasks}
     engine = drill.installation.engine
-    others = unfinished(engine) - known
+    others = unfinished(engine) - drill.accepted.keys()
     wrong += [f"task {id_}, which no client knows of, has not ended" for id_ in others]
     try:  # striking out comes a moment after the end
         wait_until(lambda: not messages_left(engine), ORPHAN, "an empty journal", 0.5)

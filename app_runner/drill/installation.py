@@ -213,7 +213,7 @@ class Installation:
     def _worker_command(self, number: int) -> tuple[str, ...]:
         return (
             *(*CELERY, "worker", "--pool", "prefork", "--concurrency", "2"),
-            *("--queues", self._queue, "--hostname", f"drill-{number}@%h"),
+            *("--queues", self._queue, "--hostname", f"{self._queue}-{number}@%h"),
             *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
         )
 

@@ -84,11 +84,11 @@ class Drill:
         self.log = installation.log
         self.clients = Clients(installation.url, self.log)
         self.random = Random(seed)  # noqa: S311 - chance that can be had again
-        self.accepted: list[Accepted] = []
+        self.accepted: dict[int, Accepted] = {}
 
     def settle(self, tasks: Sequence[Accepted], seconds: float) -> list[str]:
         """Wait for the ends of tasks; give what is wrong with them."""
-        self.accepted += tasks
+        self.accepted |= {task.id: task for task in tasks}
         engine, pulse = self.installation.engine, Pulse()
         ids = {task.id for task in tasks}
 
