@@ -12,6 +12,7 @@ from marshmallow.fields import Field
 from marshmallow.types import StrSequenceOrSet, UnknownOption
 
 from app_runner.api.fields import CSVList
+from app_runner.api.validation_texts import is_english, translated
 
 
 def camel_case(name: str) -> str:
@@ -60,6 +61,13 @@ class MaBaseSchema(ma.Schema):
         field_obj.data_key = camel_case(
             field_name if field_obj.data_key is None else field_obj.data_key
         )
+
+    def handle_error(
+        self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any
+    ) -> None:
+        """Say what is wrong in the language of the page."""
+        if not is_english():
+            error.messages = translated(error.messages)
 
 
 class FrontendFormBaseSchema(MaBaseSchema):

@@ -283,7 +283,10 @@ SEVERAL = """
     [
         ({"shades": ["red", "blue"]}, [["red", "blue"], ["up"], []]),
         ({"shades": ["", "blue"], "ways": ""}, [["blue"], [], []]),
-        ({"shades": "red,blue", "ways": "down,up"}, [["red", "blue"], ["down", "up"], []]),
+        (
+            {"shades": "red,blue", "ways": "down,up"},
+            [["red", "blue"], ["down", "up"], []],
+        ),
         ({"shades": "", "kinds": ["", "x", "y, z"]}, [[], ["up"], ["x", "y, z"]]),
     ],
 )
@@ -308,3 +311,22 @@ def test_a_list_of_choices_is_a_box_to_choose_several_in(load: Load) -> None:
     assert set(wrong.json["errors"]["form"]) == {"shades", "ways"}
     in_json = site.post("process/", json={"shades": ["red"], "ways": ["down"]})
     assert in_json.status_code == 303
+
+
+def test_what_is_wrong_is_said_in_the_language_of_the_page(load: Load) -> None:
+    site = load("""
+        @plugin.processor()
+        def work(task: Task, count: Integer(min=1, max=9), word: str) -> str:
+            return ""
+        """)
+    german = {"Accept-Language": "de"}
+    errors = site.post("process/", data={"count": "12"}, headers=german)
+    assert errors.json is not None
+    assert errors.json["errors"]["form"] == {
+        "count": ["Muss mindestens 1 und höchstens 9 sein."],
+        "word": ["Dieses Feld muss ausgefüllt werden."],
+    }
+    assert (
+        "Das ist keine ganze Zahl."
+        in site.client.get("/plugins/p@1/ui/?count=x", headers=german).text
+    )
