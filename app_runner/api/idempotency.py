@@ -34,6 +34,18 @@ ALLOWED = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 #: How long a key is known.
 LASTS = timedelta(hours=24)
 PIECE = 2**20
+#: How entry points are documented.
+SUBMITTED = {
+    "303": {"description": "The task was started."},
+    "409": {"description": "The key was used with other parameters."},
+    "429": {"description": "There are too many unfinished tasks."},
+}
+IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "description": "Who repeats a submit with its key gets the same task.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 
 
 def begin(begun: Submission) -> Any:

@@ -13,6 +13,7 @@ from marshmallow import Schema
 from app_runner.api import kept_parameters
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.documents import Document, cached
+from app_runner.api.idempotency import IDEMPOTENCY_KEY, SUBMITTED
 from app_runner.api.parameter_fields import option_extras
 from app_runner.api.plugin_schemas import PluginMetadataSchema
 from app_runner.db.engine import DB
@@ -115,7 +116,7 @@ def add_process_view(
         """The entry point."""
 
         @takes(blueprint, processor.schema)
-        @blueprint.doc(responses={"303": {"description": "The task was started."}})
+        @blueprint.doc(responses=SUBMITTED, parameters=[IDEMPOTENCY_KEY])
         @blueprint.require_jwt("jwt", optional=True, scopes=scopes)
         def post(self, parameters: Any, files: Any = None) -> Any:
             """Start a task and redirect to it."""
