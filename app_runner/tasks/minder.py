@@ -148,6 +148,9 @@ class Minder:
         self._ticks: list[Tick] = []
         self._alone: list[Tick] = []
         self._failing: set[Tick] = set()
+        #: Other threads of a worker hold it while they use the database: a child that is
+        #: forked meanwhile would inherit locks of its library that nobody opens.
+        self.still = threading.Lock()
 
     def every_second(self, tick: Tick, *, alone: bool = False) -> None:
         """Call ``tick`` with the running jobs each second, in the app's context.
@@ -171,13 +174,10 @@ class Minder:
 
     def start(self) -> None:
         """Start the threads; a fork waits until none of them holds anything."""
+        _hold_at_fork(self.still)
         for ticks in (self._ticks, *([tick] for tick in self._alone)):
             idle = threading.Lock()
-            os.register_at_fork(
-                before=idle.acquire,
-                after_in_parent=idle.release,
-                after_in_child=idle.release,
-            )
+            _hold_at_fork(idle)
             thread = threading.Thread(target=self._mind, args=(ticks, idle), daemon=True)
             thread.name = f"minder of {len(ticks)}"
             thread.start()
@@ -211,6 +211,13 @@ class Minder:
                 self.when_broken(job, error)
         except Exception:
             LOG.warning("Job %s keeps its lease to its end", job.name, exc_info=True)
+
+
+def _hold_at_fork(lock: threading.Lock) -> None:
+    """Let a fork wait for the lock, and let it be open in both processes afterwards."""
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
 
 
 def watch(app: Flask) -> None:

@@ -39,10 +39,11 @@ class Fate(Enum):
 def write_down(celery: RunnerCelery, message: Outgoing) -> Fate:
     """Commit what a message speaks of, with the message if it concerns a task."""
     retried = bool(message.options.get("retries"))
+    headers = message.options["headers"]
     if getattr(celery.tasks.get(message.name), "claims_task", False):
+        headers["of_task"] = journal.concerned_task(message)
         make_rows_visible(retried)
         return Fate.SAFE
-    headers = message.options["headers"]
     headers["of_task"] = _concerned(message)
     if headers["of_task"] is None:
         make_rows_visible(retried)

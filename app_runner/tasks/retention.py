@@ -216,4 +216,4 @@ def watch(app: Flask) -> None:
     state = state_of(app)
     every = float(state.settings["RETENTION_EVERY"])
     if every:
-        state.minder.every_second(Purger(every).tick)
+        state.minder.every_second(Purger(every).tick, alone=True)

@@ -88,6 +88,7 @@ class Sender:
     def __init__(self, app: Flask) -> None:
         """Take the app whose deliveries are sent."""
         self._app = app
+        self._still = state_of(app).minder.still
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._under_way: dict[int, Row[Any]] = {}
@@ -113,7 +114,7 @@ class Sender:
         """Begin as many tries as may run beside those under way."""
         begun = True
         while begun and not self._ends and len(self._under_way) < AT_ONCE:
-            with self._app.app_context():
+            with self._still, self._app.app_context():
                 values = {"moment": now(), "busy": self._busy()}
                 found = DB.session.execute(DUE, values).all()
                 begun = sum(map(self._begin, found)) > 0
@@ -149,7 +150,9 @@ class Sender:
     def _send(self, row: Row[Any]) -> None:
         try:
             with self._app.app_context():
-                finish(row, post(self._app, row))
+                tried = post(self._app, row)
+                with self._still:
+                    finish(row, tried)
         except SQLAlchemyError as error:  # it is due again in a minute
             LOG.warning("Webhook %s: the try is not noted: %s", row.message_id, error)
         finally:
