@@ -45,13 +45,13 @@ def serving(app: Flask, port: int, log: Path) -> Iterator[Running]:
 
 def answers(port: int) -> bool:
     try:
-        return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=5).ok
+        return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=30).ok
     except requests.RequestException:  # not there yet, or still loading
         return False
 
 
 def offset(url: str) -> int:
-    answer = requests.head(url, headers=TUS, timeout=5)
+    answer = requests.head(url, headers=TUS, timeout=30)
     return int(answer.headers["Upload-Offset"])
 
 
@@ -63,7 +63,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(
     started = {**TUS, "Upload-Length": str(len(content))}
     with serving(app, port, tmp_path / "first.log"):
         base = f"http://127.0.0.1:{port}/files/uploads/"
-        url = requests.post(base, headers=started, timeout=5).headers["Location"]
+        url = requests.post(base, headers=started, timeout=30).headers["Location"]
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         parts = urlsplit(url)
         connection.putrequest("PATCH", f"{parts.path}?{parts.query}")
