@@ -14,7 +14,10 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from billiard.process import current_process
+from celery import signals
 from flask import Flask
 from sqlalchemy import bindparam, or_, select
 
@@ -26,6 +29,8 @@ from app_runner.tasks import cancelling, limits, records
 from app_runner.tasks.minder import Job
 from app_runner.tasks.records import TASK, Attempt
 
+#: Points (of 1000) that are added when the kernel chooses what to end.
+MORE_LIKELY = "500"
 #: Seconds in which a job that was told may end by itself.
 TOLD_FOR = 0.9
 CANCELLED = select(TASK.c.id).where(
@@ -159,3 +164,11 @@ def _fail(job: Job, reason: str) -> None:
 def watch(app: Flask) -> None:
     """End the jobs of this worker that must not go on."""
     state_of(app).minder.every_second(Stopper(app).tick)
+    signals.worker_process_init.connect(_go_first, weak=False)
+
+
+def _go_first(**_: object) -> None:
+    """Let the kernel, when memory runs out, end a job rather than its worker."""
+    if current_process().name != "MainProcess":
+        with suppress(OSError):  # not on Linux
+            Path("/proc/self/oom_score_adj").write_text(MORE_LIKELY)

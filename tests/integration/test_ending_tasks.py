@@ -41,6 +41,8 @@ def test_a_job_that_heeds_ends_and_its_plugin_is_told(
     runner: Runner, tmp_path: Path
 ) -> None:
     url, (pid,) = begin(runner, "endings@1/process/", tmp_path / "begun")
+    points = Path(f"/proc/{pid}/oom_score_adj").read_text()
+    assert points == "500\n", "jobs go before workers when memory runs out"
     cancelled(runner, url)
     wait_for(lambda: "tidied up" in runner.document(url)["log"], what="on_cancel")
     assert not is_gone(pid), "a job that heeds keeps its process"
