@@ -72,6 +72,7 @@ def _local(folder: Path, file: Path, rounds: int) -> Iterator[Row]:
 
     sides = _write(store, file), _copied(file, copy)
     yield from _compared("upload to the local store", file, rounds, *sides, clean)
+    sides[0]()
     yield from _compared(
         "download from the local store",
         file,
