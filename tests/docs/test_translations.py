@@ -19,6 +19,7 @@ from tests.docs.pages import ROOT
 TRANSLATIONS = ROOT / "translations"
 KEYWORDS: dict[str, Any] = {
     "_": None,
+    "N_": None,
     "gettext": None,
     "lazy_gettext": None,
     "ngettext": (1, 2),
