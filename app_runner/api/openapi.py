@@ -62,7 +62,7 @@ class PathPlugin(FlaskPlugin):
 
 
 class SchemaConverter(OpenAPIConverter):
-    """apispec's, with patterns that are written as in ECMAScript, as the document asks."""
+    """apispec's, with patterns as in ECMAScript, which the document asks for."""
 
     def field2pattern(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         """Give the pattern of a field; Python's anchors become those of all others."""
