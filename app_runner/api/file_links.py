@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from flask import url_for
 
@@ -14,6 +15,8 @@ from app_runner.db.models import TaskFile, Upload
 from app_runner.state import current_runner
 
 ENDPOINT = "files-api.FileView"
+#: A tag as we make them; plugins may give others.
+SAFE_TAG = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
 
 def may_read(file: TaskFile | Upload | None, query: Mapping[str, Any]) -> bool:
@@ -60,11 +63,12 @@ class FileUrls:
 
     def of(self, file_id: int, tag: str) -> str:
         """Give the absolute URL of a result file."""
-        query: dict[str, Any] = {"file-id": tag}
         if (expires := self._expires) is not None:
             signature = _signed(TaskFile, file_id, tag, expires)
-            query = {"expires": expires, "signature": signature}
-        return f"{self._before}/{self._sign('file', file_id)}/?{urlencode(query)}"
+            query = f"expires={expires}&signature={signature}"
+        else:
+            query = f"file-id={tag if SAFE_TAG.fullmatch(tag) else quote_plus(tag)}"
+        return f"{self._before}/{self._sign('file', file_id)}/?{query}"
 
 
 def lasting_url(file: TaskFile) -> str:

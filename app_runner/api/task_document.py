@@ -149,9 +149,12 @@ def outputs_of(task_id: int) -> list[dict[str, Any]]:
     """Describe the result files of a task."""
     rows = DB.session.execute(OUTPUTS, {"task_id": task_id}).all()
     urls = FileUrls() if rows else None
+    stores = current_runner.stores
+    ours = {name for name in stores if stores[name].holds_bytes}
     return [
         {
-            "href": _link(store, key) or (urls and urls.of(id_, tag)),
+            "href": (store not in ours and _link(store, key))
+            or (urls and urls.of(id_, tag)),
             "dataType": file_type,
             "contentType": mimetype,
             "name": name,
