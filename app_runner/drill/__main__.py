@@ -20,7 +20,7 @@ from app_runner.launch.supervisor import LaunchError
 
 from . import deaths, outages, soak, wishes
 from .checker import messages_left, unfinished
-from .installation import Installation, Place
+from .installation import UP, Installation, Place
 from .programs import NotInTime, wait_until
 from .scene import FULL, ORPHAN, SHORT, Drill, Effort, Exercise, Result, judged
 
@@ -40,6 +40,8 @@ EXERCISES: dict[str, Exercise] = {
 }
 SOAK = {"soak": soak.soak}
 SOAK_SECONDS = 30 * 60
+#: Tasks before anything dies: the first requests of a server take their time.
+WARM_UP = 20
 FAILURES = (NotInTime, OSError, LaunchError, RuntimeError, TimeoutError)
 
 
@@ -138,6 +140,7 @@ def drill(options: argparse.Namespace, folder: Path) -> int:
     results: list[Result] = []
     with Installation(folder, place) as installation:
         scene = Drill(installation, effort_of(options), seed)
+        scene.settle(scene.clients.submit_many([0.0] * WARM_UP, chains=True), UP)
         for name, exercise in exercises(options).items():
             results += performed(name, exercise, scene)
         results += performed("at the end", whole, scene)

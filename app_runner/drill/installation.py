@@ -70,7 +70,7 @@ class Installation:
         self._queue = f"drill-{secrets.token_hex(4)}"
 
     def __enter__(self) -> Self:
-        """Start everything; ready when a worker has ended a first task."""
+        """Start everything; ready when server and workers say that they are."""
         self.points.mkdir()
         self._write_plugins()
         self.watchdog = Watchdog()
