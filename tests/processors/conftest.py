@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from app_runner.db import DB
 from app_runner.db.models import ProcessingTask, Step
-from app_runner.state import CALL_DEPTH, state_of
+from app_runner.state import BASE_URL, CALL_DEPTH, OWNER, state_of
 from tests.conftest import AppFactory, PluginFolder
 
 HEAD = """
@@ -74,15 +74,19 @@ class Site:
     def step(self) -> dict[str, Any]:
         """Run the first job that was published, and give its message."""
         message = self.sent.pop(0)
-        token = CALL_DEPTH.set(message["headers"]["call_depth"])
+        depth = CALL_DEPTH.set(message["headers"]["call_depth"])
+        owner = OWNER.set(message["headers"]["owner"])
         self.run(message["name"], **message["kwargs"])
-        CALL_DEPTH.reset(token)
+        CALL_DEPTH.reset(depth)
+        OWNER.reset(owner)
         return message
 
     def run(self, name: str, **kwargs: Any) -> None:
-        """Run a job as a worker would: after a request, in a context of its own."""
-        with self.app.test_request_context(base_url=self.base):
+        """Run a job as a worker would, in a context of its own."""
+        token = BASE_URL.set(f"{self.base}/")
+        with self.app.app_context():
             state_of(self.app).celery.tasks[name](**kwargs)
+        BASE_URL.reset(token)
 
     def document(self, url: str) -> dict[str, Any]:
         """Give the document of a task."""

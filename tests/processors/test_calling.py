@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app_runner.db import DB
+from app_runner.db import DB, tokens
 from app_runner.db.models import (
     ProcessingTask,
     TaskUpdateSubscription,
@@ -253,3 +253,20 @@ def test_a_runner_that_is_away_is_asked_again_and_given_up(site: Site) -> None:
     site.work()
     assert site.document(url)["status"] == "FAILURE"
     assert "http://127.0.0.1:1/plugins/helper/ failed" in site.document(url)["log"]
+
+
+def test_the_called_task_belongs_to_who_started_the_first(
+    load: Load, plugin_folder: PluginFolder
+) -> None:
+    plugin_folder.add("helper.py", HELPER)
+    site = load(CALLER, EXPOSURE="private", LOGIN_REQUIRED=True)
+    with site.app.app_context():
+        headers = {"Authorization": f"Bearer {tokens.create('of a test', 'ann')}"}
+    assert site.post("process/", data={"text": "hey"}).status_code == 401
+    url = site.post("process/", data={"text": "hey"}, headers=headers).location
+    site.work()
+    task = site.document(url)
+    assert (task["status"], task["log"]) == ("SUCCESS", "calling\nshouted 2 times")
+    with site.app.app_context():
+        owners = DB.session.scalars(DB.select(ProcessingTask.owner)).all()
+    assert owners == ["ann", "ann"]
