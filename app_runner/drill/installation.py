@@ -8,16 +8,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from socket import gethostname
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from app_runner.bench.plugins import write_published
+from app_runner.bench.plugins import chain_name, write_published
 from app_runner.config import PROJECT
 from app_runner.db.engine import DRIVERS
 from app_runner.launch.children import Service, Watchdog
@@ -242,11 +243,25 @@ class Installation:
             with connect(self.broker_url) as client:
                 client.flushdb() if self.place.broker else client.flushall()
             return
+        for name in self._queues():
+            self._on_broker("queue_purge", name)
+
+    def _queues(self) -> list[str]:
+        """Give the names of the queues of jobs: the plain one, and those of plugins."""
+        return [
+            self._queue,
+            *(f"{self._queue}.{one}" for one in ("drill", chain_name(0))),
+        ]
+
+    def _on_broker(self, what: str, name: str) -> None:
+        """Purge or delete a queue of RabbitMQ; one that is not there is fine."""
+        from amqp.exceptions import NotFound
         from kombu import Connection
 
         with Connection(self.broker_url) as connection:
             channel: Any = connection.default_channel
-            channel.queue_purge(self._queue)
+            with suppress(NotFound):
+                getattr(channel, what)(name)
 
     def _end(self) -> None:
         self.keeper.stop()
@@ -258,11 +273,12 @@ class Installation:
 
     def _drop(self) -> None:
         if self.place.broker and self.place.broker.startswith(("amqp", "pyamqp")):
-            from kombu import Connection
-
-            with Connection(self.place.broker) as connection:
-                channel: Any = connection.default_channel
-                channel.queue_delete(self._queue)
+            host, workers = gethostname(), range(self._worker_count)
+            canaries = [f"{self._queue}-{number}@{host}.canary" for number in workers]
+            for name in (*self._queues(), *canaries):
+                self._on_broker("queue_delete", name)
+        elif self.place.broker:
+            self.flush_broker()
         if self.place.database is not None:
             force = " WITH (FORCE)" if "postgres" in self.place.database else ""
             self._on_server("DROP DATABASE IF EXISTS {}" + force)
