@@ -47,7 +47,7 @@ def flask(
     }
 
     def run(*arguments: str) -> ENDED:
-        command = [str(python), "-m", "flask", "--app", "app_runner.wsgi", *arguments]
+        command = [str(python), "-m", "flask", "--app", "app_runner", *arguments]
         environment = {**os.environ, **settings}
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 

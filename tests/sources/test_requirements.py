@@ -107,7 +107,7 @@ def problem(app: Flask) -> str:
 
 def start(client: FlaskClient) -> tuple[int, str]:
     answer = client.post("/plugins/lacking@1-0-0/process/", data={"word": "x"})
-    return answer.status_code, answer.get_json().get("message", "")
+    return answer.status_code, (answer.get_json(silent=True) or {}).get("message", "")
 
 
 def test_a_plugin_that_lacks_something_is_served_but_starts_nothing(
