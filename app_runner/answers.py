@@ -33,15 +33,16 @@ class AnswerHeaders:
     ) -> Iterable[bytes]:
         """Answer a request."""
         own_id = environ.get("HTTP_X_REQUEST_ID", "")
-        if not GIVEN_ID.fullmatch(own_id):
+        if not own_id or not GIVEN_ID.fullmatch(own_id):
             own_id = f"{getrandbits(64):016x}"  # no secret
         REQUEST_ID.set(own_id)
+        always = self._always
 
         def start(
             status: str, headers: list[tuple[str, str]], *error: Any
         ) -> Callable[[bytes], object]:
-            present = {name for name, _ in headers}
-            headers += [pair for pair in self._always.items() if pair[0] not in present]
+            present = dict(headers)
+            headers += [pair for pair in always.items() if pair[0] not in present]
             headers.append(("X-Request-ID", own_id))
             return start_response(status, headers, *error)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import cache
+from collections.abc import Callable, Collection
+from functools import cache, wraps
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from apispec.ext.marshmallow.common import resolve_schema_instance
-from flask import Blueprint, Flask, abort, current_app, g, request
+from flask import Blueprint, Flask, abort, after_this_request, current_app, g, request
 from marshmallow import Schema
 
 from app_runner import submission
@@ -45,18 +45,35 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
         return known | ({"secrets": secrets} if secrets else {})
 
     def begin() -> Any:
-        if request.method == "POST":
-            note_call_depth()
-            came_to = {**origin(), "entryPoint": request.path}
-            begun = submission.Submission(identifier, came_to)
-            if not plugin.declared_by_object:  # its rows have the parameters as sent
-                begun.sent = lambda: _sent(origin().get("secrets", ()))
-            submission.begin(begun)
-            return idempotency.begin(begun)
-        return None
+        note_call_depth()
+        came_to = {**origin(), "entryPoint": request.path}
+        begun = submission.Submission(identifier, came_to)
+        if not plugin.declared_by_object:  # its rows have the parameters as sent
+            begun.sent = lambda: _sent(origin().get("secrets", ()))
+        submission.begin(begun)
+        after_this_request(idempotency.end)
+        return idempotency.begin(begun)
 
-    app.before_request_funcs.setdefault(blueprint.name, []).append(begin)
-    app.after_request_funcs.setdefault(blueprint.name, []).append(idempotency.end)
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith(f"{blueprint.name}.") and _takes_posts(app, endpoint):
+            app.view_functions[endpoint] = _after(begin, view)
+
+
+def _takes_posts(app: Flask, endpoint: str) -> bool:
+    return any("POST" in (r.methods or ()) for r in app.url_map.iter_rules(endpoint))
+
+
+def _after(begin: Callable[[], Any], view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a POST begin before it reaches the view; other requests pay nothing."""
+
+    @wraps(view)
+    def submit(*args: Any, **kwargs: Any) -> Any:
+        answer = begin() if request.method == "POST" else None
+        if answer is not None:
+            return answer
+        return current_app.ensure_sync(view)(*args, **kwargs)
+
+    return submit
 
 
 def note_call_depth() -> None:
