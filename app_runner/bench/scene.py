@@ -54,8 +54,8 @@ class Effort:
 
 
 FULL = Effort(
-    rounds=5,
-    seconds=0.6,
+    rounds=7,
+    seconds=1.0,
     latency_tasks=25,
     throughput_tasks=500,
     starts=5,

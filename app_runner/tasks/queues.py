@@ -1,7 +1,7 @@
 """Which queue a job waits in: each plugin has its own, so that all get fair turns.
 
 A worker takes one message of each queue in turn. Settings put plugins together into one
-queue, or let a worker serve some plugins only. See docs/adr/0028.
+queue, or let a worker serve some plugins only. See docs/adr/0022.
 """
 
 from __future__ import annotations
