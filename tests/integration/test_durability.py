@@ -119,7 +119,10 @@ def fast(
 def begun(path: Path, times: int = 1) -> list[int]:
     """Wait until jobs have begun to wait for ``path``, and give their processes."""
     file = Path(f"{path}.begun")
-    lines = lambda: file.read_text().split() if file.exists() else []  # noqa: E731
+
+    def lines() -> list[str]:
+        return file.read_text().split() if file.exists() else []
+
     wait_for(lambda: len(lines()) >= times, what=f"{times} x {path}")
     return [int(pid) for pid in lines()]
 
@@ -291,7 +294,10 @@ def test_a_worker_takes_no_work_while_its_database_is_away(
 
 def test_a_worker_that_hears_nothing_is_reported(fast: MakeFast) -> None:
     runner = fast()
-    ready = lambda: runner.client.get("/health/ready").get_json()  # noqa: E731
+
+    def ready() -> Any:
+        return runner.client.get("/health/ready").get_json()
+
     wait_for(lambda: ready()["checks"]["workers"] == "ok")
     with runner.app.app_context():
         sent = now() - canary.EVERY

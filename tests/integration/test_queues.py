@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,10 +55,14 @@ def execution(site: Flask, url: str) -> dict[str, Any]:
     return found
 
 
+def finished_at(site: Flask, url: str) -> Any:
+    return execution(site, url)["finishedAt"]
+
+
 def ended(site: Flask, *urls: str) -> list[str]:
     """Wait for the end of tasks, and give them in the order in which they began."""
     for url in urls:
-        wait_for(lambda url=url: execution(site, url)["finishedAt"], what=url)
+        wait_for(partial(finished_at, site, url), what=url)
     return sorted(urls, key=lambda url: execution(site, url)["attempts"][0]["startedAt"])
 
 

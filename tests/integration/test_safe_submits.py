@@ -188,7 +188,10 @@ def test_a_task_is_run_again_with_the_same_or_changed_parameters(server: Server)
 
 
 def test_files_and_passwords_are_sent_again(server: Server) -> None:
-    sent = {"files": {"file": ("a.txt", b"content")}, "data": {"key": "abc", "count": 2}}
+    sent: Any = {
+        "files": {"file": ("a.txt", b"content")},
+        "data": {"key": "abc", "count": 2},
+    }
     first = post(server, "/plugins/keeper@1-0-0/process/", **sent)
     assert result(server, first)["log"] == "content 3 2"
     assert result(server, rerun(server, first))["log"] == "content 3 2"

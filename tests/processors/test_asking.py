@@ -198,7 +198,7 @@ def test_each_part_may_be_tried_three_times(load: Load) -> None:
             )
             assert attempt is not None
             numbers.append(attempt.number_in_part)
-            lost = {"outcome": "killed by signal 9", "before": ANY_TIME}
+            lost: Any = {"outcome": "killed by signal 9", "before": ANY_TIME}
             records.release(task_id, attempt.lease_key, **lost)
         assert numbers == [1, 2, 3]
     site.work()

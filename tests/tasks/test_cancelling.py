@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -66,7 +68,7 @@ def test_the_wish_outlives_the_job(app: Flask) -> None:
         assert document(app, task_id)["execution"]["state"] == "cancelling"
         assert document(app, task_id)["status"] == "PENDING"
         assert records.claim(task_id, worker="w", publication_key=None) is None
-    lost = {"outcome": "killed by signal 9", "before": ANY_TIME}
+    lost: Any = {"outcome": "killed by signal 9", "before": ANY_TIME}
     assert records.release(task_id, attempt.lease_key, **lost)
     assert document(app, task_id)["execution"]["state"] == "cancelled"
 

@@ -79,7 +79,8 @@ def test_a_message_goes_to_the_queue_of_its_plugin(app: Flask) -> None:
         message = queue.get(no_ack=True)
     assert message is not None
     assert message.headers["task"] == "works@1.work"
-    assert message.properties["priority"] == 5
+    properties: Any = message.properties
+    assert properties["priority"] == 5
 
 
 def test_a_pool_that_comes_too_late_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -75,7 +76,7 @@ def test_attempts_are_capped(app: Flask) -> None:
     task_id = records.start("x")
     for _ in range(3):
         last = claim(task_id)
-        ends = {"outcome": "killed by signal 9", "before": ANY_TIME}
+        ends: Any = {"outcome": "killed by signal 9", "before": ANY_TIME}
         records.release(task_id, last.lease_key, **ends)
     assert records.claim(task_id, worker="w", publication_key=None) is None
     task = document(app, task_id)
