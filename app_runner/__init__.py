@@ -10,15 +10,17 @@ from flask import Flask
 
 from app_runner import answers, application, babel, compat, dispatch, hosting, hot, logs
 from app_runner.api import (
+    deleted_tasks,
     documents,
     gate,
     idempotency,
     identity,
     login,
     openapi,
+    places,
+    schedule_cli,
     scheduling,
     task_document,
-    task_events,
 )
 from app_runner.api import errors as api_errors
 from app_runner.authors import cli as authors_cli
@@ -55,6 +57,7 @@ EXTENSIONS = (
     login,
     identity,
     gate,
+    deleted_tasks,
     api_errors,
     idempotency,
     documents,
@@ -64,7 +67,7 @@ EXTENSIONS = (
     news,
     watching,
     scheduling,
-    task_events,
+    places,
     signing,
     uploads,
     openapi,  # after converters of ids, which rules need
@@ -77,6 +80,7 @@ EXTENSIONS = (
     plugins_cli,
     tasks_cli,
     webhook_cli,
+    schedule_cli,
     authors_cli,
 )
 

@@ -97,6 +97,13 @@ SETTINGS: tuple[Setting, ...] = (
         "nobody logs in, else only our own pages.",
     ),
     Setting(
+        "PLUGIN_SCRIPT_HOSTS",
+        (),
+        frame_hosts,
+        "Origins besides our own that pages of plugins may load scripts from, or `*`. "
+        "Empty: any where nobody logs in, else none.",
+    ),
+    Setting(
         "HSTS_SECONDS",
         365 * 24 * 3600,
         integer(0, 10 * 365 * 24 * 3600),

@@ -10,12 +10,20 @@ import os
 import re
 import secrets
 from collections.abc import Callable
+from functools import wraps
 from inspect import CO_COROUTINE
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, has_request_context, request
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    has_request_context,
+    request,
+)
 from flask.json.provider import DefaultJSONProvider
 from flask.sansio.app import App
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
@@ -33,6 +41,11 @@ from app_runner.state import BASE_URL, EXTENSION, RunnerState, state_of
 
 #: A host name or address, and a port (RFC 9110, section 7.2).
 HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+#: A prefix of all paths that a proxy tells. It begins links and redirects, so that one
+#: like ``//evil.example`` would lead elsewhere.
+PREFIX = re.compile(r"(/[\w.~!$&'()*+,;=:@%-]+)*/?", re.ASCII)
+#: Links that are kept at a time; proxies may pass on prefixes that clients choose.
+MOST_LINKS = 1000
 #: What `flask.url_for` hands on when it is called with an endpoint only.
 NO_VALUES = dict.fromkeys(("_anchor", "_method", "_scheme", "_external"))
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -84,13 +97,36 @@ class RunnerFlask(Flask):
         super().__init__(*args, **kwargs)
         self._plain_urls: dict[tuple[str, str | None], str] = {}
 
-    def url_for(self, endpoint: str, **values: Any) -> str:
+    def url_for(
+        self,
+        endpoint: str,
+        *,
+        _anchor: str | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        _external: bool | None = None,
+        **values: Any,
+    ) -> str:
         """Build a URL; one without any value is built once."""
-        plain = values == NO_VALUES and endpoint[0] != "."
-        if not plain or self.url_default_functions or not has_request_context():
-            return super().url_for(endpoint, **values)
+        special = values or _anchor or _method or _scheme or _external is not None
+        if (
+            special
+            or endpoint[0] == "."
+            or self.url_default_functions
+            or not has_request_context()
+        ):
+            return super().url_for(
+                endpoint,
+                _anchor=_anchor,
+                _method=_method,
+                _scheme=_scheme,
+                _external=_external,
+                **values,
+            )
         key = endpoint, request.environ.get("SCRIPT_NAME")
         if (known := self._plain_urls.get(key)) is None:
+            if len(self._plain_urls) >= MOST_LINKS:
+                self._plain_urls.clear()
             known = self._plain_urls[key] = super().url_for(endpoint)
         return known
 
@@ -102,6 +138,8 @@ class RunnerFlask(Flask):
         """Refuse foreign hosts; outside a request, bind to the job's base URL."""
         if request is not None:
             self._check_host(request)
+            if request.environ.get("SCRIPT_NAME"):
+                self._check_prefix(request)
             return self._adapter_of(request)
         base = BASE_URL.get() if request is None else None
         if base is None:
@@ -128,13 +166,15 @@ class RunnerFlask(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Give ``func``, or a blocking form of a coroutine function.
 
-        Each decorator of a view asks; reading the flag is ten times as fast as asking
-        `inspect`, which Flask does.
+        Flask asks for all that it calls in a request; reading the flag is ten times as
+        fast as asking `inspect`, which Flask does.
         """
-        code = getattr(func, "__code__", None)
-        if code is not None and not code.co_flags & CO_COROUTINE:
-            return func
-        return super().ensure_sync(func)
+        return func if _blocks(func) else super().ensure_sync(func)
+
+    @staticmethod
+    def _check_prefix(request: Request) -> None:
+        if PREFIX.fullmatch(request.environ["SCRIPT_NAME"]) is None:
+            raise SecurityError(gettext("The prefix before the path is no path."))
 
     def _check_host(self, request: Request) -> None:
         # Flask's own TRUSTED_HOSTS knows no IPv6 and encodes every name anew each time.
@@ -153,6 +193,26 @@ class RunnerFlask(Flask):
                     "Host %(name)s is not trusted. TRUSTED_HOSTS opens it.", name=name
                 )
             )
+
+
+def _blocks(func: Callable[..., Any]) -> bool:
+    """Tell that ``func`` is surely no coroutine function."""
+    code = getattr(func, "__code__", None) or getattr(
+        type(func).__call__, "__code__", None
+    )
+    return code is not None and not code.co_flags & CO_COROUTINE
+
+
+def blocking(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Give ``view``, or for a coroutine function what lets the app wait for it."""
+    if _blocks(view):
+        return view
+
+    @wraps(view)
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        return current_app.ensure_sync(view)(*args, **kwargs)
+
+    return wait
 
 
 def base_url(app: Flask) -> str | None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, current_app, has_request_context, request
+from flask import (
+    Flask,
+    Response,
+    after_this_request,
+    current_app,
+    has_request_context,
+    request,
+)
 from flask_babel import Babel, gettext, lazy_gettext, ngettext
 
 __all__ = ["gettext", "init_app", "lazy_gettext", "ngettext"]
@@ -31,6 +38,7 @@ def add_languages(app: Flask, folder: Path) -> None:
 def _locale() -> str | None:
     if not has_request_context():
         return None
+    after_this_request(_depends_on_language)
     known = {
         name.replace("_", "-").lower(): name for name in current_app.config["LANGUAGES"]
     }
@@ -40,3 +48,9 @@ def _locale() -> str | None:
         if found and quality:
             return str(found)
     return None
+
+
+def _depends_on_language(response: Response) -> Response:
+    """Tell caches that others may be given another text (RFC 9110, section 12.5.5)."""
+    response.vary.add("Accept-Language")
+    return response

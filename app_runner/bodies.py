@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import BytesIO
 from sys import maxsize
 from typing import IO, Any
@@ -10,6 +11,7 @@ from typing import IO, Any
 from flask import Request, current_app
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
+from werkzeug.utils import cached_property
 
 from app_runner.babel import gettext
 
@@ -44,10 +46,46 @@ class BoundedFormParser(FormDataParser):
         return super()._parse_urlencoded(BytesIO(body), mimetype, content_length, options)
 
 
+class ChunkedBody:
+    """A body of unknown length; one that is not sent as RFC 9112 says is answered 400.
+
+    Servers tell that with exceptions of their own, which would pass as faults of ours.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Take the stream of the server."""
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most ``size`` bytes."""
+        return self._checked(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Read at most one line."""
+        return self._checked(self._stream.readline, size)
+
+    @staticmethod
+    def _checked(read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return read(size)
+        except OSError:  # the line broke, which Werkzeug knows about
+            raise
+        except Exception as error:
+            text = gettext("The chunks of the body are not those of HTTP.")
+            raise BadRequest(text) from error
+
+
 class RunnerRequest(Request):
     """A request whose body is bounded by what would be done with it."""
 
     form_data_parser_class = BoundedFormParser
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """Give the body as it is read."""
+        if "HTTP_TRANSFER_ENCODING" in self.environ:
+            self.environ["wsgi.input"] = ChunkedBody(self.environ["wsgi.input"])
+        return super().stream
 
     @property
     def max_content_length(self) -> int | None:

@@ -85,7 +85,7 @@ class TaskFinished(RunnerError):
 
 
 class StepError(RunnerError):
-    """A step was added while the one before it still waits for its answer."""
+    """A step was added while one still waits, or answered while none waits."""
 
 
 class JobExited(RunnerError):

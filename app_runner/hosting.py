@@ -23,6 +23,7 @@ from app_runner.api import (
 )
 from app_runner.api import deliveries as _deliveries  # noqa: F401 - a view of tasks
 from app_runner.api.own_files import own_files
+from app_runner.compat import stores
 from app_runner.fetch import Fetcher, FetchPolicy
 from app_runner.files.registry import check_default
 from app_runner.plugins import hooks
@@ -72,6 +73,14 @@ class AppHost:
     def is_task(self, value: object) -> bool:
         """Tell whether a value of a module is a recorded task."""
         return isinstance(value, RecordedTask)
+
+    def is_store(self, value: object) -> bool:
+        """Tell whether a value declares a file store in the published way."""
+        return stores.is_store(value)
+
+    def add_store(self, declared: type[stores.PublishedStore]) -> None:
+        """Let files go to the store; what its code raises passes through."""
+        stores.add_store(self._state.app, declared)
 
 
 def init_app(app: Flask) -> None:

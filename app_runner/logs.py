@@ -21,8 +21,10 @@ class RequestIdFilter(logging.Filter):
     """Puts the id of the current request or job on each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Never drop a record."""
-        record.request_id = REQUEST_ID.get()
+        """Never drop a record; outside of both, an id that it has already stays."""
+        current = REQUEST_ID.get()
+        if current != "-" or not hasattr(record, "request_id"):
+            record.request_id = current
         return True
 
 

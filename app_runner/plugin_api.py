@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from celery.exceptions import SoftTimeLimitExceeded
-from requests import Response
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.fields import CSVList, EnumField, FileUrl, PluginUrl
@@ -23,6 +20,7 @@ from app_runner.api.markers import (
     Text,
     Upload,
 )
+from app_runner.api.opening import open_url
 from app_runner.api.plugin_schemas import PluginMetadataSchema
 from app_runner.api.schemas import FrontendFormBaseSchema, MaBaseSchema
 from app_runner.babel import gettext
@@ -56,6 +54,7 @@ from app_runner.db.models import (
     TaskLink,
     VirtualPlugin,
 )
+from app_runner.db.signals import VIRTUAL_PLUGIN_CREATED, VIRTUAL_PLUGIN_REMOVED
 from app_runner.errors import UserError
 from app_runner.fetch import get_mimetype
 from app_runner.files.contract import FileStore
@@ -73,6 +72,7 @@ from app_runner.plugins.metadata import (
 from app_runner.state import current_runner
 from app_runner.tasks.called import CalledTask
 from app_runner.tasks.cancelling import TaskCancelled
+from app_runner.tasks.fence import check_lease
 from app_runner.tasks.handle import Output, Task
 from app_runner.tasks.inputs import InputFile, UploadedFile, given_file
 from app_runner.tasks.interop import (
@@ -95,6 +95,7 @@ from app_runner.tasks.signals import (
     TASK_STEPS_CHANGED,
 )
 from app_runner.ui.processor import Plugin
+from app_runner.ui.viewer import Viewer
 
 __all__ = [
     "CELERY",
@@ -103,6 +104,8 @@ __all__ = [
     "TASK_DETAILS_CHANGED",
     "TASK_STATUS_CHANGED",
     "TASK_STEPS_CHANGED",
+    "VIRTUAL_PLUGIN_CREATED",
+    "VIRTUAL_PLUGIN_REMOVED",
     "ApiLink",
     "ArchiveLimits",
     "ArchiveRefused",
@@ -152,10 +155,12 @@ __all__ = [
     "Upload",
     "UploadedFile",
     "UserError",
+    "Viewer",
     "VirtualPlugin",
     "add_step",
     "array_to_entity",
     "call_plugin_endpoint",
+    "check_lease",
     "current_runner",
     "dict_deserializer",
     "dict_serializer",
@@ -182,14 +187,3 @@ __all__ = [
     "tuple_deserializer",
     "tuple_serializer",
 ]
-
-
-def open_url(url: str, raise_on_error_status: bool = True, **options: Any) -> Response:
-    """Open a URL that a user gave, through the guarded door; use as a context manager.
-
-    Result files of this runner are read without the network. Raises `FetchRefused` for
-    what may not be fetched, and the exceptions of ``requests`` for what fails.
-    """
-    return current_runner.fetcher.open(
-        url, raise_on_error_status=raise_on_error_status, **options
-    )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from app_runner.tasks.signing import Signer
 
 EXTENSION = "app_runner"
+#: Set in the environment of a request whose answer may be given again for a moment.
+BRIEF = "app_runner.brief"
 
 #: User that a job works for; what it makes belongs to that user.
 OWNER: ContextVar[str | None] = ContextVar("app_runner_owner", default=None)
@@ -56,6 +58,12 @@ class RunnerState:
     acting_user: Callable[[], str | None] = OWNER.get
     #: Gives the address of who calls, for the audit log.
     client_address: Callable[[], str] = str
+    #: Tells whether a client waits for what is done now; False in jobs and commands.
+    is_asked: Callable[[], bool] = bool
+    #: Tells whether a request is answered that only reads; False in jobs and commands.
+    only_reads: Callable[[], bool] = bool
+    #: Gives the path that the client asks for; empty in jobs and commands.
+    asked_path: Callable[[], str] = str
 
 
 def state_of(app: Flask) -> RunnerState:
@@ -69,6 +77,16 @@ current_runner = cast(RunnerState, LocalProxy(lambda: state_of(current_app)))
 def acting_user() -> str | None:
     """Give the user that what is made now belongs to; None when that is nobody."""
     return state_of(current_app).acting_user() if has_app_context() else None
+
+
+def is_asked() -> bool:
+    """Tell whether a client waits for what is done now; False in jobs and commands."""
+    return has_app_context() and state_of(current_app).is_asked()
+
+
+def asked_path() -> str:
+    """Give the path that a client asks for now; empty in jobs and commands."""
+    return state_of(current_app).asked_path() if has_app_context() else ""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Takes the pictures of the bundled plugins in docs/images/plugins anew.
+"""Takes the pictures of the console and the bundled plugins in docs/images anew.
 
 In one terminal ``./run start --examples``, in another one
 
@@ -22,8 +22,9 @@ from urllib.parse import quote, urljoin
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, sync_playwright
 
-IMAGES = Path(__file__).parent / "images" / "plugins"
+IMAGES = Path(__file__).parent / "images"
 WIDTH, HEIGHT = 820, 760
+CONSOLE_WIDTH, CONSOLE_HEIGHT = 1280, 1120
 Shot = Callable[[Page], None]
 DICE = random.Random(7)  # noqa: S311 - the same pictures each time
 
@@ -78,7 +79,7 @@ def submit(page: Page, preview: str = "") -> None:
     page.get_by_text("The task is finished.").wait_for()
     if preview:
         page.get_by_role("button", name=f"Preview {preview}").click()
-        page.locator(".task-results pre, .task-results img").first.wait_for()
+        page.locator(".task-results").locator("pre, img, table").first.wait_for()
         page.wait_for_function("[...document.images].every((one) => one.naturalWidth)")
 
 
@@ -195,6 +196,20 @@ def picture_viewer(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def console(page: Page) -> None:
+    """Count words from the console."""
+    page.get_by_role("link", name="Word count").click()
+    form = page.frame_locator("iframe")
+    form.get_by_role("textbox", name="Text").fill(
+        "the quick brown fox\njumps over the lazy dog\nand the dog sleeps on"
+    )
+    form.get_by_label("Top").fill("5")
+    form.get_by_role("button", name="submit").click()
+    page.get_by_role("button", name="Preview counts.csv").click()
+    page.locator("#console-task table").wait_for()
+    page.evaluate("scrollTo(0, 0)")
+
+
 SHOTS: tuple[Shot, ...] = (
     *(hello_world, word_count, two_step, table_profile, k_means, image_cutout),
     *(file_upload, url_import, zip_list, data_converter, table_join),
@@ -205,13 +220,14 @@ SHOTS: tuple[Shot, ...] = (
 def kept(picture: bytes, target: Path) -> None:
     """Write a picture with few colours, which is enough for forms, and small."""
     with Image.open(io.BytesIO(picture)) as taken:
-        few = taken.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+        few = taken.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(target, optimize=True)
 
 
 def main(url: str) -> None:
     """Take all pictures from the runner at ``url``."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    plugins = IMAGES / "plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
@@ -220,8 +236,13 @@ def main(url: str) -> None:
             name = shot.__name__.replace("_", "-")
             page.goto(f"{url}/plugins/{name}@1-0-0/ui/")
             shot(page)
-            kept(page.screenshot(full_page=True), IMAGES / f"{name}.png")
+            kept(page.screenshot(full_page=True), plugins / f"{name}.png")
             page.close()
+        size = {"width": CONSOLE_WIDTH, "height": CONSOLE_HEIGHT}
+        page = browser.new_page(viewport=size)
+        page.goto(f"{url}/")
+        console(page)
+        kept(page.screenshot(), IMAGES / "console.png")
         browser.close()
 
 

@@ -3,6 +3,7 @@
 from app_runner.plugin_api import Output, Plugin, Task
 
 plugin = Plugin("hello-world", "1.0.0", title="Hello world", tags=["example"])
+plugin.translations = "hello_world_translations"
 
 
 @plugin.processor(outputs=[Output("out.txt", "entity/list", "text/plain")])

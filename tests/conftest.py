@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ from app_runner import create_app
 from app_runner.config import ROWS
 from app_runner.db import DB
 from app_runner.launch import commands
+from app_runner.plugins.modules import PREFIX
 from app_runner.state import state_of
 from tests.processes import Running, environment
 
@@ -124,6 +126,7 @@ def make_app(tmp_path: Path, empty_tables: Path) -> Iterator[AppFactory]:
     """
     made: list[Flask] = []
     numbers = count(1)
+    known = set(sys.modules)
 
     def make(tables: bool = True, **settings: Any) -> Flask:
         app = new_app(tmp_path / f"instance-{next(numbers)}", **settings)
@@ -140,6 +143,10 @@ def make_app(tmp_path: Path, empty_tables: Path) -> Iterator[AppFactory]:
     yield make
     for app in made:
         close(app)
+    # Else thousands of tests would keep the plugins of each of their apps, and the apps.
+    for name in set(sys.modules) - known:
+        if name.startswith(PREFIX):
+            del sys.modules[name]
 
 
 def new_app(instance: Path, **settings: Any) -> Flask:

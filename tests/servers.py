@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -93,14 +93,19 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture
 def rabbitmq_settings() -> Iterator[dict[str, str]]:
     """Give BROKER_URL and a CELERY_QUEUE of its own, which is deleted afterwards."""
-    from kombu import Connection
-
     url, queue = named("rabbitmq"), f"test-{uuid.uuid4().hex}"
     yield {"BROKER_URL": url, "CELERY_QUEUE": queue}
+    plugins = (f"{queue}.{plugin}" for plugin in PLUGINS_OF_TESTS)
+    delete_queues(url, (queue, *plugins))
+
+
+def delete_queues(url: str, names: Iterable[str]) -> None:
+    """Delete queues of RabbitMQ with their exchanges; it is fine when there are none."""
+    from kombu import Connection
+
     with Connection(url, connect_timeout=5) as connection:
         channel: Any = connection.default_channel
-        # All that tests have plugins of; it is fine when there is none.
-        for name in (queue, *(f"{queue}.{plugin}" for plugin in PLUGINS_OF_TESTS)):
+        for name in names:
             channel.queue_delete(name)
             channel.exchange_delete(name)
 

@@ -9,7 +9,9 @@ from flask import Request, abort
 from marshmallow import EXCLUDE, RAISE, Schema
 from webargs import core
 from webargs.flaskparser import FlaskParser
+from webargs.multidictproxy import MultiDictProxy
 
+from app_runner.api.fields import CSVList
 from app_runner.babel import gettext as _
 from app_runner.bodies import check_depth
 
@@ -21,6 +23,23 @@ def is_json(mimetype: str) -> bool:
     return mimetype == "application/json" or (
         mimetype.startswith("application/") and mimetype.endswith("+json")
     )
+
+
+class FormValues(MultiDictProxy):
+    """What a form sent: a list where a key that has one text otherwise was repeated."""
+
+    def __init__(self, values: Any, schema: Schema) -> None:
+        """Take what was sent, and the schema that it is for."""
+        super().__init__(values, schema)
+        self.data: Any = values
+        of_schema = schema.fields.items()
+        self._texts = {f.data_key or n for n, f in of_schema if isinstance(f, CSVList)}
+
+    def __getitem__(self, key: str) -> Any:
+        """Give the value of ``key``, or all values where the field takes several."""
+        if key in self._texts and len(every := self.data.getlist(key)) > 1:
+            return every
+        return super().__getitem__(key)
 
 
 class RunnerParser(FlaskParser):
@@ -58,7 +77,11 @@ class RunnerParser(FlaskParser):
             return self.load_json(req, schema)
         if req.mimetype not in FORM_TYPES and _has_body(req):
             _refuse_type(req, *FORM_TYPES, "application/json")
-        return super().load_form(req, schema)
+        return FormValues(req.form, schema)
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """Give the parameters in the URL."""
+        return FormValues(req.args, schema)
 
 
 def _has_body(req: Request) -> bool:

@@ -8,7 +8,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import current_app, request
 from flask_smorest import Blueprint
 from flask_smorest.utils import deepupdate, get_appcontext, resolve_schema_instance
 from werkzeug.wrappers import Response as BaseResponse
@@ -16,6 +16,9 @@ from werkzeug.wrappers import Response as BaseResponse
 from app_runner.api import gate, login, operations
 from app_runner.api.arguments import PARSER
 from app_runner.api.converters import sign_task_ids
+from app_runner.api.plugin_schemas import PluginMetadataSchema
+from app_runner.application import blocking
+from app_runner.state import BRIEF
 
 View = Callable[..., Any]
 Decorator = Callable[[Any], Any]
@@ -84,18 +87,22 @@ class SecurityBlueprint(Blueprint):
         if not hasattr(dumper, "dump"):
             return cast(Decorator, described)
         code = int(status_code)
+        is_brief = isinstance(dumper, PluginMetadataSchema)
 
         def decorate(view: View) -> View:
-            finish = described(wraps(view)(lambda result: result))
+            finish, called = described(wraps(view)(lambda result: result)), blocking(view)
 
             @wraps(finish)
             def answer(*args: Any, **kwargs: Any) -> Any:
-                app: Flask = cast(Any, current_app)._get_current_object()
-                result = app.ensure_sync(view)(*args, **kwargs)
+                result = called(*args, **kwargs)
                 if isinstance(result, tuple | BaseResponse):
                     return finish(result)
-                dumped = get_appcontext()["result_dump"] = dumper.dump(result)
-                response = app.json.response(self._prepare_response_content(dumped))
+                dumped = dumper.dump(result)
+                content = self._prepare_response_content(dumped)
+                response: Any = current_app.json.response(content)
+                response.dumped = dumped
+                if is_brief:
+                    request.environ[BRIEF] = True
                 response.status_code = code
                 return response
 
@@ -103,6 +110,12 @@ class SecurityBlueprint(Blueprint):
             return answer
 
         return lambda obj: self._decorate_view_func_or_method_view(decorate, obj)
+
+    def _set_etag_in_response(self, response: Any) -> None:
+        if hasattr(response, "dumped"):
+            get_appcontext()["result_dump"] = response.dumped
+        base: Any = super()
+        base._set_etag_in_response(response)
 
     def html_response(
         self,
@@ -125,9 +138,11 @@ class SecurityBlueprint(Blueprint):
             documented["headers"] = headers
 
         def decorate(view: View) -> View:
+            called = blocking(view)
+
             @wraps(view)
             def answer(*args: Any, **kwargs: Any) -> Any:
-                result = current_app.ensure_sync(view)(*args, **kwargs)
+                result = called(*args, **kwargs)
                 if not success or isinstance(result, tuple):
                     return result
                 response = current_app.make_response(result)

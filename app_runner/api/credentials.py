@@ -44,6 +44,8 @@ class Caller:
     how: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
     token_id: int | None = None
+    #: What a signed token is known by, see `tokens.name_of_signed`.
+    signed_name: str = ""
 
     @property
     def is_admin(self) -> bool:
@@ -80,21 +82,26 @@ class Credentials:
             known = self.issuers.get(named)
             if known is not None:
                 claims = known.claims(token, jwt.get_unverified_header(token))
-                return _caller(claims, f"{named}|{claims['sub']}")
-            claims = checked_claims(token, self.keys, self.audience, self.issuer)
+                user = f"{named}|{claims['sub']}"
+            else:
+                claims = checked_claims(token, self.keys, self.audience, self.issuer)
+                user = str(claims["sub"])
         except (PyJWTError, ValueError, RecursionError) as error:
             raise BadToken(type(error).__name__) from error
-        return _caller(claims, str(claims["sub"]))
+        name = tokens.name_of_signed(token, claims)
+        if tokens.is_revoked(name):
+            raise BadToken("the token was revoked")
+        return _caller(claims, user, name)
 
 
-def _caller(claims: Claims, user: str) -> Caller:
+def _caller(claims: Claims, user: str, name: str) -> Caller:
     if not user or "\0" in user:
         raise BadToken("the token names nobody")
     if len(user) > LONGEST_USER:  # two long names must not become one
         user = f"sha256:{hashlib.sha256(user.encode()).hexdigest()}"
     if claims.get("type") == "refresh":  # good for nothing but new tokens
         return Caller(how="bearer", claims=claims)
-    return Caller(user, frozenset(_scopes(claims)), "bearer", claims)
+    return Caller(user, frozenset(_scopes(claims)), "bearer", claims, signed_name=name)
 
 
 def _scopes(claims: Claims) -> Iterable[str]:

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from flask.views import MethodView
 from marshmallow import fields
 
+from app_runner.api.identity import require_owner
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.tasks import BLUEPRINT
 from app_runner.db.models import WebhookDelivery
 from app_runner.tasks import deliveries, records
+from app_runner.tasks.deliveries import AS_OWNER
 
 
 class TrySchema(MaBaseSchema):
@@ -51,11 +53,16 @@ class DeliveriesView(MethodView):
     """The webhooks of one task."""
 
     @BLUEPRINT.response(HTTPStatus.OK, DeliveriesSchema())
-    @BLUEPRINT.doc(responses={"404": {"description": "There is no such task."}})
+    @BLUEPRINT.doc(
+        responses={"401": {}, "403": {}, "404": {"description": "There is no such task."}}
+    )
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, task_id: int) -> dict[str, Any]:
-        """Give what receivers of webhooks were told of the task, and their answers."""
-        records.get(task_id)
+        """Give what receivers of webhooks were told of the task, and their answers.
+
+        To the owner only: the path of a receiver may be a secret too.
+        """
+        require_owner(records.get(task_id))
         return {"deliveries": [_described(row) for row in deliveries.of_task(task_id)]}
 
 
@@ -63,7 +70,7 @@ def _described(row: WebhookDelivery) -> dict[str, Any]:
     return {
         "id": row.message_id,
         "event": row.event_type,
-        "receiver": _without_secrets(row.webhook_href),
+        "receiver": _without_secrets(row.webhook_href.removeprefix(AS_OWNER)),
         "created_at": row.created_at,
         "due_at": row.due_at,
         "finished_at": row.finished_at,

@@ -6,10 +6,11 @@ import logging
 from http import HTTPStatus
 from typing import Any, cast
 
+from celery.exceptions import TimeoutError as JobTimeout
 from flask import Flask, Response, current_app, jsonify, render_template, request
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import Gone, HTTPException, TooManyRequests
 
 from app_runner.api.root import wants_html
 from app_runner.babel import gettext as _
@@ -18,6 +19,7 @@ from app_runner.errors import (
     BrokerUnavailable,
     FileMissing,
     RunnerError,
+    StepError,
     StoreError,
     TaskFinished,
     TaskNotFound,
@@ -26,10 +28,18 @@ from app_runner.errors import (
     UserError,
 )
 from app_runner.tasks import deleting, publication
+from app_runner.tasks.job_results import error_of_job
+from app_runner.tasks.processing import explain
 
 LOG = logging.getLogger(__name__)
 #: What a 401 asks for (RFC 6750, section 3).
 CHALLENGE = 'Bearer realm="app-runner"'
+#: What may be well a little later.
+LATER = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 
 
 def error_body(
@@ -45,8 +55,35 @@ def error_body(
 
 
 def _response(code: int, message: str | None = None, errors: Any = None) -> Response:
+    if _is_shown(code) and wants_html(request.accept_mimetypes):
+        return _page(code, message, errors)
     response = jsonify(error_body(code, message, errors))
     response.status_code = code
+    return response
+
+
+def _is_shown(code: int) -> bool:
+    """Tell whether a person may meet the error at a form, or at what it has started."""
+    is_limit = code == HTTPStatus.TOO_MANY_REQUESTS
+    return is_limit or request.path.startswith(("/plugins/", "/tasks/"))
+
+
+def _page(code: int, message: str | None, errors: Any) -> Response:
+    """Say to a person, whose browser has left the form, why it was refused."""
+    places = errors.values() if isinstance(errors, dict) else ()
+    found = [
+        each for place in places if isinstance(place, dict) for each in place.items()
+    ]
+    page = render_template(
+        "refused.html",
+        phrase=HTTPStatus(code).phrase,
+        message=message,
+        errors=found,
+        later=code in LATER,
+        over=code in (HTTPStatus.CONFLICT, HTTPStatus.GONE),
+    )
+    response = Response(page, code, mimetype="text/html")
+    response.vary.add("Accept")
     return response
 
 
@@ -55,10 +92,6 @@ def on_http_error(error: HTTPException) -> Any:
     if error.response is not None or (error.code or 500) < 400:
         return error.get_response()
     _take_back()
-    if error.code == HTTPStatus.TOO_MANY_REQUESTS and wants_html(
-        request.accept_mimetypes
-    ):
-        return _page(error)
     data: dict[str, Any] = getattr(error, "data", None) or {}
     message = data.get("message")
     described = (
@@ -74,13 +107,6 @@ def on_http_error(error: HTTPException) -> Any:
     for name, value in (data.get("headers") or {}).items():
         response.headers[name] = value
     return response
-
-
-def _page(error: HTTPException) -> Response:
-    """Say to a person at a form, whose browser has left it, why it was refused."""
-    page = render_template("refused.html", message=error.description)
-    headers = [h for h in error.get_headers(request.environ) if h[0] == "Retry-After"]
-    return Response(page, error.code or 500, headers, mimetype="text/html")
 
 
 def _messages(data: dict[str, Any]) -> Any:
@@ -122,18 +148,24 @@ def on_store_error(error: StoreError) -> Response:
     return response
 
 
-def on_missing(error: RunnerError) -> Response:
+def on_missing(error: RunnerError) -> Any:
     """Answer 404, or 410 when the task of the URL was there once."""
     task_id = (request.view_args or {}).get("task_id")
     is_task = isinstance(error, TaskNotFound) and isinstance(task_id, int)
     if is_task and deleting.was_deleted(ProcessingTask, cast(int, task_id)):
-        return _response(410, _("The task was deleted."))
+        return on_http_error(Gone(_("The task was deleted.")))
     return _response(404)
 
 
 def on_finished(error: TaskFinished) -> Response:
     """Answer 409: what has ended takes no more commands."""
     return _response(409, _("The task has ended before."))
+
+
+def on_step_error(error: StepError) -> Response:
+    """Answer 409: the step does not wait for this answer (any more)."""
+    _take_back()
+    return _response(409, str(error))
 
 
 def on_user_error(error: UserError) -> Response:
@@ -156,7 +188,20 @@ def on_unexpected(error: Exception) -> Response:
     _take_back()
     if current_app.config.get("PROPAGATE_EXCEPTIONS"):
         raise error
+    if (of_job := error_of_job(error)) is not None:
+        reason = explain(of_job, None)
+        return _response(500, _("A job failed: %(reason)s", reason=reason))
     return _response(500, _("Something went wrong. The log of the server says more."))
+
+
+def on_unfinished_job(error: JobTimeout) -> Response:
+    """Answer 504: a view has waited for the result of a job, and gave up."""
+    LOG.warning("No result of a job at %s %s: %s", request.method, request.path, error)
+    _take_back()
+    text = _("A job that this page waits for has not ended in time. Try again later.")
+    response = _response(504, text)
+    response.headers["Retry-After"] = str(UnavailableError.retry_after)
+    return response
 
 
 def init_app(app: Flask) -> None:
@@ -169,7 +214,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, on_database_error)
     app.register_error_handler(TaskNotFound, on_missing)
     app.register_error_handler(TaskFinished, on_finished)
+    app.register_error_handler(StepError, on_step_error)
     app.register_error_handler(FileMissing, on_missing)
     app.register_error_handler(StoreError, on_store_error)
     app.register_error_handler(UserError, on_user_error)
+    app.register_error_handler(JobTimeout, on_unfinished_job)
     app.register_error_handler(Exception, on_unexpected)

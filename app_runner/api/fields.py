@@ -236,7 +236,8 @@ class WholeNumber(fields.Integer):
 class CSVList(fields.Field[list[Any]]):
     """A list that is one text on the wire: ``a,b``, quoted as in RFC 4180 where needed.
 
-    An empty text is the empty list. JSON clients may send a list instead.
+    An empty text is the empty list. JSON clients may send a list instead, and forms
+    repeat the key; each of several values is one of the list then, as it stands.
     """
 
     def __init__(self, element_type: fields.Field[Any], **kwargs: Any) -> None:
@@ -281,21 +282,6 @@ class CSVList(fields.Field[list[Any]]):
         if cells is None:
             raise ma.ValidationError(_("Not a valid comma separated list."))
         return cells
-
-
-class ChoiceList(CSVList):
-    """Some of several options: forms repeat the key, others send a text or a list."""
-
-    is_multiple = True  # to webargs: all values of the key are looked at
-
-    def _cells(self, value: Any) -> list[Any]:
-        cells = [value] if isinstance(value, str) else value
-        if isinstance(cells, list | tuple) and len(cells) == 1:
-            (cell,) = cells
-            whole = {str(option) for option in self.metadata.get("options") or ()}
-            if isinstance(cell, str) and cell not in whole:
-                return [cell for cell in super()._cells(cell) if cell != ""]
-        return [cell for cell in super()._cells(cells) if cell != ""]
 
 
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=,|\Z)')

@@ -34,6 +34,10 @@ BLUEPRINT = SecurityBlueprint("files-api", __name__, description="Result files o
 PASSIVE = ("text/plain", "text/csv", "application/json", "application/pdf")
 PASSIVE_PREFIXES = ("image/", "audio/", "video/")
 ACTIVE = ("image/svg+xml",)
+#: One media type (RFC 9110, section 8.3.1): of a list, which some browsers read up to its
+#: last member, nobody can say what it is.
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;[^,]*)?", re.ASCII)
+UNKNOWN = "application/octet-stream"
 #: Characters of names that mean something to a system, or hide the ending from a reader.
 SEPARATORS = re.compile("[/\\\\\uff0f\u2044\u2215]")
 TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -223,18 +227,20 @@ def _asks_for_part(size: int) -> bool:
 
 
 def content_type(mimetype: str | None) -> str:
-    """Give the type as a header can carry it.
+    """Give the type as a header can carry it; what is none is of unknown type.
 
     Plain text gets its encoding, else browsers guess one. Other types stay as they are,
     because clients compare them as they were declared.
     """
-    known = _header_safe(mimetype or "") or "application/octet-stream"
+    known = _header_safe(mimetype or "")
+    if not MEDIA_TYPE.fullmatch(known):
+        return UNKNOWN
     return f"{known}; charset=utf-8" if known == "text/plain" else known
 
 
 def disposition(file: TaskFile | Upload, download: bool) -> str:
     """Say the name (RFC 6266), and whether a browser may show the file."""
-    base = (file.mimetype or "").partition(";")[0].strip().lower()
+    base = content_type(file.mimetype).partition(";")[0].strip().lower()
     shown = (base in PASSIVE or base.startswith(PASSIVE_PREFIXES)) and base not in ACTIVE
     kind = "inline" if shown and not download else "attachment"
     safe = safe_name(file.file_name)

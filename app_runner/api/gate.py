@@ -17,7 +17,7 @@ from sqlalchemy import BindParameter, Select, bindparam, select
 from app_runner.api import csrf, rate_limits
 from app_runner.api.converters import SignedIdConverter
 from app_runner.api.credentials import Caller
-from app_runner.api.identity import current_caller, may_change, refuse
+from app_runner.api.identity import SAFE, current_caller, may_change, refuse
 from app_runner.api.root import wants_html
 from app_runner.babel import gettext as _
 from app_runner.config import Settings
@@ -27,7 +27,6 @@ from app_runner.db.models.access import SESSION
 from app_runner.db.models.uploads import Upload
 from app_runner.state import state_of
 
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Endpoints for everybody: who logs in is not logged in yet.
 OPEN = frozenset({"login.show", "login.log_in", "login.log_out", "static"})
 #: Tells us only to look how far a called task is; other runners have no login here.

@@ -15,16 +15,18 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, abort, redirect, request, url_for
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from app_runner import submission
 from app_runner.api.arguments import is_json
-from app_runner.api.errors import on_database_error
+from app_runner.api.errors import on_database_error, on_http_error
 from app_runner.api.identity import current_user
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask
+from app_runner.db.models.tasks import FAILURE
 from app_runner.db.types import now
 from app_runner.submission import Submission
 
@@ -88,20 +90,24 @@ def _answer(begun: Submission) -> Any:
 
 
 def end(response: Response) -> Response:
-    """Forget the key of a task whose submit was refused after all."""
+    """Forget the key of a task whose submit was refused after all, so that it failed.
+
+    What holds the key of a request that has made no task is another request's, and stays.
+    """
     begun = submission.current()
-    if begun is not None and begun.taken_key and response.status_code >= 400:
+    refused = begun is not None and response.status_code >= HTTPStatus.BAD_REQUEST
+    if begun is not None and refused and begun.taken_key and begun.key is None:
         try:
-            _release(begun.taken_key)
+            _release(begun.taken_key, ProcessingTask.task_status == FAILURE)
         except SQLAlchemyError as error:  # of a database that is away, as the answer says
             DB.session.rollback()
             LOG.warning("The key of a refused submit is not forgotten: %s", error)
     return response
 
 
-def _release(key: str | None) -> None:
+def _release(key: str | None, *which: ColumnElement[bool]) -> None:
     DB.session.rollback()
-    free = update(ProcessingTask).where(ProcessingTask.submit_key == key)
+    free = update(ProcessingTask).where(ProcessingTask.submit_key == key, *which)
     DB.session.execute(free.values(submit_key=None))
     DB.session.commit()
 
@@ -111,8 +117,11 @@ def on_taken(error: IntegrityError) -> Any:
     begun = submission.current()
     if begun is not None and begun.taken_key is not None:
         DB.session.rollback()
-        if (answer := _answer(begun)) is not None:
-            return answer
+        try:
+            if (answer := _answer(begun)) is not None:
+                return answer
+        except HTTPException as refused:  # nobody else answers for it here
+            return on_http_error(refused)
     return on_database_error(error)
 
 

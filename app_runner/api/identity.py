@@ -18,6 +18,8 @@ from app_runner.db.models import ProcessingTask
 from app_runner.state import ON_BEHALF_OF, OWNER, current_runner, state_of
 
 KNOWN = "app_runner.caller"
+#: Methods of requests that change nothing.
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Owned(Protocol):
@@ -91,6 +93,16 @@ def init_app(app: Flask) -> None:
     """Let new tasks belong to who submits them."""
     state = state_of(app)
     state.acting_user, state.client_address = current_user, _address
+    state.is_asked, state.asked_path = has_request_context, _path
+    state.only_reads = _only_reads
+
+
+def _only_reads() -> bool:
+    return has_request_context() and request.method in SAFE
+
+
+def _path() -> str:
+    return f"{request.root_path}{request.path}" if has_request_context() else ""
 
 
 def _address() -> str:

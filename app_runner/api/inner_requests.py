@@ -16,7 +16,7 @@ from flask import Flask, Response
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import EnvironBuilder
 
-from app_runner.api.identity import KNOWN
+from app_runner.api.identity import KNOWN, current_caller
 from app_runner.api.kept_parameters import SEALED, UPLOADED
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, TaskFile
@@ -56,7 +56,7 @@ def send(
 def entry_point(app: Flask, base: str, plugin: str) -> str | None:
     """Give the path of a plugin's entry point, as its metadata has it."""
     root = f"/plugins/{plugin}/"
-    answer = send(app, base, root)
+    answer = send(app, base, root, caller=current_caller())
     if answer.status_code != 200:
         return None
     metadata = json.loads(answer.get_data())

@@ -7,7 +7,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import Flask, Response, abort, current_app, g, jsonify, request
+from flask import Flask, Response, abort, g, jsonify, request
 from flask_jwt_extended import JWTManager
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import PyJWTError
@@ -17,6 +17,7 @@ from app_runner.api import credentials, rate_limits
 from app_runner.api.credentials import COOKIE, BadToken, Caller
 from app_runner.api.errors import CHALLENGE, error_body, on_http_error
 from app_runner.api.identity import current_caller
+from app_runner.application import blocking
 from app_runner.babel import gettext as _
 from app_runner.state import state_of
 
@@ -46,6 +47,8 @@ def require_jwt(
     """
 
     def decorator(view: Callable[..., Any]) -> Callable[..., Any]:
+        called = blocking(view)
+
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
             environ = request.environ
@@ -58,7 +61,7 @@ def require_jwt(
                     setattr(g, name, value)
             else:
                 vars(g._get_current_object()).update(NO_TOKEN)
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            return called(*args, **kwargs)
 
         return checked
 

@@ -15,8 +15,8 @@ from marshmallow import validate
 
 from app_runner.api.parameter_fields import (
     OneOfLoaded,
+    OnStep,
     Options,
-    StepsFrom,
     labelled,
 )
 from app_runner.errors import PluginLoadError
@@ -117,11 +117,19 @@ class Bounded(Input):
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Bounded):
-    """A number; ``step`` is the distance of the form's arrows."""
+    """A number; with ``step`` only every so many, from ``min`` (or 0) on."""
 
     step: float | None = None
     default_type: ClassVar[Any] = float
     fits: ClassVar[tuple[Any, ...]] = (float, int)
+
+    def validators(self) -> list[validate.Validator]:
+        """Give the bounds and the steps."""
+        if self.step is None:
+            return super().validators()
+        if self.step <= 0:
+            raise PluginLoadError(f"step={self.step} must be greater than 0")
+        return [*super().validators(), OnStep(self.step, self.min, self.max)]
 
     def shown(self) -> Metadata:
         """Show arrows."""
@@ -130,15 +138,10 @@ class Number(Bounded):
 
 @dataclass(frozen=True, kw_only=True)
 class Integer(Number):
-    """A whole number; with ``step`` only every so many, from ``min`` (or 0) on."""
+    """A whole number; ``step`` as for `Number`."""
 
     default_type: ClassVar[Any] = int
     fits: ClassVar[tuple[Any, ...]] = (int,)
-
-    def validators(self) -> list[validate.Validator]:
-        """Give the bounds and the steps."""
-        steps = [StepsFrom(self.min or 0, int(self.step))] if self.step else []
-        return [*super().validators(), *steps]
 
 
 @dataclass(frozen=True, kw_only=True)

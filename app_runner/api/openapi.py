@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -25,6 +25,7 @@ from werkzeug.routing import BaseConverter
 
 from app_runner.api import converters, operations
 from app_runner.api.documents import Document
+from app_runner.api.parameter_fields import OnStep
 from app_runner.errors import PluginLoadError
 from app_runner.rules import LazyRule, UnsortedMap
 from app_runner.state import EXTENSION, state_of
@@ -62,7 +63,7 @@ class PathPlugin(FlaskPlugin):
 
 
 class SchemaConverter(OpenAPIConverter):
-    """apispec's, with patterns as in ECMAScript, which the document asks for."""
+    """apispec's, with steps, and with patterns as in ECMAScript, as a document must."""
 
     def field2pattern(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         """Give the pattern of a field; Python's anchors become those of all others."""
@@ -71,11 +72,27 @@ class SchemaConverter(OpenAPIConverter):
             found["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
         return found
 
+    def field2range(self, field: Any, ret: Any) -> dict[str, Any]:
+        """Give the bounds of a field, and its steps where they are counted from 0."""
+        found: dict[str, Any] = super().field2range(field, ret)
+        for check in field.validators:
+            if isinstance(check, OnStep) and check.multiple:
+                found["multipleOf"] = check.multiple
+        return found
+
 
 class SchemaPlugin(MarshmallowPlugin):
     """apispec's, with that converter."""
 
     Converter = SchemaConverter
+
+
+class OfOnePath(dict[str, Any]):
+    """Operations that were written for one path, which nobody has to copy again."""
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        """Give itself: apispec would copy all of it, for those who add it twice."""
+        return self
 
 
 class RunnerApi(Api):
@@ -94,6 +111,12 @@ class RunnerApi(Api):
         plugins = {"marshmallow_plugin": marshmallow_plugin, "flask_plugin": PathPlugin()}
         super().__init__(app, spec_kwargs=plugins)
         operations.add_error_headers(self.spec)
+        add_path = self.spec.path
+
+        def path(*, operations: Any, **more: Any) -> Any:
+            return add_path(operations=OfOnePath(operations), **more)
+
+        self.spec.path = path  # type: ignore[assignment]
         self.register_converter(converters.SignedIdConverter, _signed_id_schema)
         self._scratch = self._new_scratch()
 

@@ -15,7 +15,7 @@ from app_runner.application import base_url
 from app_runner.db.models import TaskFile, Upload
 from app_runner.fetch import LocalContent
 from app_runner.fetch.fetcher import Resolver
-from app_runner.state import OWNER, state_of
+from app_runner.state import state_of
 from app_runner.tasks.results import open_file
 from app_runner.tasks.uploads import used
 
@@ -72,11 +72,11 @@ def _content(
 
 
 def _is_open(app: Flask, file: TaskFile | Upload, query: dict[str, str]) -> bool:
-    """Tell whether the job's user may read: where a setting asks for it, the owner."""
+    """Tell whether who is worked for may read: where a setting asks for it, the owner."""
     if state_of(app).settings["READING"] == "link" or "signature" in query:
         return True
     owner = file.owner if isinstance(file, Upload) else file.task.owner
-    return owner is None or owner == OWNER.get()
+    return owner is None or owner == state_of(app).acting_user()
 
 
 def _nothing() -> BinaryIO:

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from fractions import Fraction
 from http import HTTPStatus
+from math import floor, ulp
 from typing import Any
 
 import marshmallow as ma
@@ -16,7 +18,7 @@ from flask_smorest.fields import Upload as SmorestUpload
 from marshmallow import fields, validate
 from werkzeug.datastructures import FileStorage
 
-from app_runner.api.fields import FileUrl
+from app_runner.api.fields import CSVList, FileUrl
 from app_runner.babel import gettext as _
 from app_runner.errors import UserError
 from app_runner.tasks.inputs import InputFile
@@ -65,6 +67,32 @@ class FilledText(fields.String):
         return super().deserialize(value, attr, data, **kwargs)
 
 
+class ChoiceList(CSVList):
+    """Some of several options; a text that is an option itself is not split."""
+
+    def _cells(self, value: Any) -> list[Any]:
+        cells = super()._cells(value)
+        if isinstance(value, str) and cells != [value] and self._is_option(value):
+            cells = [value]
+        return [cell for cell in cells if cell != ""]
+
+    def chosen(self, text: str) -> list[Any]:
+        """Give the texts of the options that ``text`` names, to show them again."""
+        try:
+            return self._cells(text)
+        except ma.ValidationError:
+            return [text]
+
+    def _is_option(self, text: str) -> bool:
+        if RESTORING.get():  # we wrote the text, with quotes where they are needed
+            return False
+        try:
+            self.element_type.deserialize(text)
+        except ma.ValidationError:
+            return False
+        return True
+
+
 class UploadField(SmorestUpload):
     """A file that comes with the form; one without a name was not chosen."""
 
@@ -107,23 +135,55 @@ class OneOfLoaded(validate.Validator):
         return value
 
 
-class StepsFrom(validate.Validator):
-    """Checks that a whole number lies on a step, counted from ``start``."""
+class OnStep(validate.Validator):
+    """Checks that a number lies on a step, counted from the least one, or from 0."""
 
-    def __init__(self, start: int, step: int) -> None:
-        """Take the first number and the distance to the next."""
-        self.start, self.step = start, step
+    #: Parts of a step that a number may be off, as in browsers: floats are not exact.
+    SLACK = Fraction(1, 2**24)
+
+    def __init__(self, step: float, least: float | None, most: float | None) -> None:
+        """Take the distance of two steps, and the bounds, which are checked elsewhere."""
+        self.step, self.start = _exact(step), _exact(least or 0)
+        self.least, self.most = least, most
+
+    @property
+    def multiple(self) -> float | None:
+        """Give what all numbers are multiples of; None when 0 lies beside the steps."""
+        return None if self.start % self.step else _plain(self.step)
 
     def __call__(self, value: Any) -> Any:
         """Give ``value`` back when it does."""
-        if (value - self.start) % self.step:
-            text = _(
-                "Must be %(start)s or a multiple of %(step)s away from it.",
-                start=self.start,
-                step=self.step,
-            )
-            raise ma.ValidationError(text)
+        if self.least is not None and value < self.least:
+            return value
+        if self.most is not None and value > self.most:
+            return value
+        place = (_exact(value) - self.start) / self.step
+        slack = Fraction(0)
+        if isinstance(value, float):
+            slack = max(self.SLACK, Fraction(ulp(value)) / self.step)
+        if abs(place - round(place)) > slack:
+            raise ma.ValidationError(self._advice(floor(place)))
         return value
+
+    def _advice(self, below: int) -> str:
+        lower, upper = (self.start + self.step * n for n in (below, below + 1))
+        if self.most is not None and upper > _exact(self.most):
+            value = _plain(lower)
+            return _("Not an allowed value. The nearest is %(value)s.", value=value)
+        return _(
+            "Not an allowed value. The nearest are %(lower)s and %(upper)s.",
+            lower=_plain(lower),
+            upper=_plain(upper),
+        )
+
+
+def _exact(number: float) -> Fraction:
+    """Give a number as it is written: 0.1 is a tenth."""
+    return Fraction(number if isinstance(number, int) else str(number))
+
+
+def _plain(number: Fraction) -> float:
+    return int(number) if number.denominator == 1 else float(number)
 
 
 def loaded_options(load: Callable[..., Options]) -> dict[Any, Any]:
@@ -153,6 +213,7 @@ def option_extras(schema: ma.Schema) -> dict[str, Any]:
     extras = {}
     for name, field in schema.fields.items():
         if load := field.metadata.get("load_options"):
-            empty = {"": ""} if field.allow_none or not field.required else {}
+            is_optional = field.allow_none or not field.required
+            empty = {"": ""} if is_optional and not field.metadata.get("multiple") else {}
             extras[name] = {"options": {**empty, **loaded_options(load)}}
     return extras

@@ -21,7 +21,7 @@ from typing import (
 
 from marshmallow import fields, validate
 
-from app_runner.api.fields import ChoiceList, CSVList, EnumField, PluginUrl, WholeNumber
+from app_runner.api.fields import CSVList, EnumField, PluginUrl, WholeNumber
 from app_runner.api.markers import (
     Choice,
     FileInput,
@@ -31,6 +31,7 @@ from app_runner.api.markers import (
     Upload,
 )
 from app_runner.api.parameter_fields import (
+    ChoiceList,
     FilledText,
     InputFileField,
     UploadField,
@@ -131,7 +132,7 @@ def _set_presence(
 def _field_of(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:
     base, marker, where = declared.base, declared.marker, declared.where
     if marker is not None:
-        options["validate"] = marker.validators()
+        options["validate"] = _checks(marker, where)
     for kind, make in MARKED_FIELDS:
         if isinstance(marker, kind):
             return make(**options)
@@ -146,6 +147,13 @@ def _field_of(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:
         raise PluginLoadError(f"{where}: {said if base else 'it has no annotation'}")
     _check_fit(declared)
     return _plain_field(declared, options)
+
+
+def _checks(marker: Input, where: str) -> list[validate.Validator]:
+    try:
+        return marker.validators()
+    except PluginLoadError as error:
+        raise PluginLoadError(f"{where}: {error}") from error
 
 
 def _list_field(declared: Declared, options: dict[str, Any]) -> fields.Field[Any]:

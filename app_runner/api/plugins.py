@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urljoin
 
 from flask import Response, abort, current_app, redirect, request, url_for
 from flask.views import MethodView
+from flask_babel import get_locale
 from marshmallow import fields
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.documents import Document, cached
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.errors import without_paths
+from app_runner.plugins import virtual
 from app_runner.plugins.base import PluginBase
+from app_runner.plugins.problems import current_problems
 from app_runner.plugins.registry import Problem
 from app_runner.state import current_runner
 
@@ -23,7 +27,7 @@ PLUGINS = SecurityBlueprint(
 PROBLEMS = SecurityBlueprint(
     "problems-api", __name__, description="What did not load, and why."
 )
-#: Seconds that the list of plugins may be old; it is kept as long again before Flask.
+#: Seconds that the lists may be old; that of plugins is kept as long before Flask again.
 LIST_AGE = 0.5
 
 
@@ -36,6 +40,9 @@ class PluginSchema(MaBaseSchema):
     api_root = fields.Url(required=True)
     description = fields.String(required=True)
     tags = fields.List(fields.String(), required=True)
+    parent = fields.String(
+        metadata={"description": "Id of the plugin that offers it; virtual plugins only."}
+    )
 
 
 class PluginListSchema(MaBaseSchema):
@@ -45,7 +52,7 @@ class PluginListSchema(MaBaseSchema):
 
 
 class ProblemSchema(MaBaseSchema):
-    """Why a plugin, or a part of it, did not load; the traceback only in debug mode."""
+    """Why a plugin, or a part of it, does not work; the traceback only in debug mode."""
 
     source = fields.String(required=True)
     part = fields.String(required=True)
@@ -67,15 +74,40 @@ class PluginsView(MethodView):
     def get(self) -> Response:
         """List the plugins."""
         return cached(
-            ("plugins", request.scheme, request.host, request.root_path),
+            ("plugins", request.scheme, request.host, request.root_path, _language()),
             _list_document,
             LIST_AGE,
         ).response()
 
 
+def _language() -> str:
+    """Give the language of descriptions; plugins without catalogues have but one."""
+    return str(get_locale()) if current_runner.registry.is_translated else ""
+
+
 def _list_document() -> Document:
-    plugins = [describe(plugin) for plugin in current_runner.registry]
+    plugins = listed()
     return Document.of_json(current_app.json.dumps({"plugins": plugins}).encode())
+
+
+def listed() -> list[dict[str, Any]]:
+    """Write down all plugins, virtual ones behind others of the same name."""
+    plugins = [describe(plugin) for plugin in current_runner.registry]
+    plugins += [describe_virtual(one) for one in virtual.offered()]
+    return sorted(plugins, key=lambda plugin: plugin["name"])
+
+
+def describe_virtual(one: virtual.Offered) -> dict[str, Any]:
+    """Write a virtual plugin down; its own URL, perhaps relative, is its root."""
+    return {
+        "name": one.name,
+        "version": one.version,
+        "identifier": one.identifier,
+        "apiRoot": urljoin(url_for("plugins-api.PluginsView", _external=True), one.href),
+        "description": one.description,
+        "tags": list(one.tags),
+        "parent": one.parent,
+    }
 
 
 def describe(plugin: PluginBase) -> dict[str, Any]:
@@ -86,18 +118,18 @@ def describe(plugin: PluginBase) -> dict[str, Any]:
         "version": plugin.version,
         "identifier": plugin.identifier,
         "apiRoot": root,
-        "description": str(plugin.description),
+        "description": str(plugin.told(plugin.description)),
         "tags": list(plugin.tags),
     }
 
 
 @PLUGINS.route("/<string:plugin>/")
 class PluginView(MethodView):
-    """A plugin by its name; by its full id when it has no routes of its own."""
+    """A plugin by its name; by its full id when it is virtual or has no routes."""
 
     @PLUGINS.doc(
         responses={
-            "302": {"description": "To the newest version of the plugin."},
+            "302": {"description": "To the newest version, or to a virtual plugin."},
             "404": {"description": "There is no such plugin."},
         }
     )
@@ -105,7 +137,10 @@ class PluginView(MethodView):
         """Redirect from a plugin's name to its newest version (PEP 440)."""
         newest = current_runner.registry.newest(plugin)
         if newest is None:
-            abort(HTTPStatus.NOT_FOUND)
+            found = virtual.find(plugin)
+            if found is None:
+                abort(HTTPStatus.NOT_FOUND)
+            return redirect(describe_virtual(found)["apiRoot"])
         return redirect(url_for("plugins-api.PluginView", plugin=newest.identifier))
 
 
@@ -115,12 +150,13 @@ class ProblemsView(MethodView):
 
     @PROBLEMS.response(HTTPStatus.OK, ProblemListSchema())
     def get(self) -> Response:
-        """List what did not load, with its cause."""
-        return cached(("problems",), _problems_document).response()
+        """List what did not load, and tables that are not up to date, with the cause."""
+        key = ("problems", str(get_locale()))
+        return cached(key, _problems_document, LIST_AGE).response()
 
 
 def _problems_document() -> Document:
-    problems = [_problem(problem) for problem in current_runner.registry.problems]
+    problems = [_problem(problem) for problem in current_problems()]
     return Document.of_json(current_app.json.dumps({"problems": problems}).encode())
 
 

@@ -18,6 +18,7 @@ from app_runner.api.arguments import is_json
 from app_runner.api.kept_parameters import SEALED
 from app_runner.api.passwords import is_password
 from app_runner.api.task_execution import is_secret
+from app_runner.application import blocking
 from app_runner.babel import gettext as _
 from app_runner.plugins.base import PluginBase
 from app_runner.plugins.git import commit_of
@@ -55,23 +56,26 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
         return idempotency.begin(begun)
 
     for endpoint, view in app.view_functions.items():
-        if endpoint.startswith(f"{blueprint.name}.") and _takes_posts(app, endpoint):
+        if endpoint.startswith(f"{blueprint.name}.") and _may_take_posts(view):
             app.view_functions[endpoint] = _after(begin, view)
 
 
-def _takes_posts(app: Flask, endpoint: str) -> bool:
-    return any("POST" in (r.methods or ()) for r in app.url_map.iter_rules(endpoint))
+def _may_take_posts(view: Callable[..., Any]) -> bool:
+    """Tell it by the view: asking the map of URLs for each would sort it each time."""
+    methods = getattr(view, "methods", None)
+    return methods is None or "POST" in methods
 
 
 def _after(begin: Callable[[], Any], view: Callable[..., Any]) -> Callable[..., Any]:
     """Let a POST begin before it reaches the view; other requests pay nothing."""
+    called = blocking(view)
 
     @wraps(view)
     def submit(*args: Any, **kwargs: Any) -> Any:
         answer = begin() if request.method == "POST" else None
         if answer is not None:
             return answer
-        return current_app.ensure_sync(view)(*args, **kwargs)
+        return called(*args, **kwargs)
 
     return submit
 

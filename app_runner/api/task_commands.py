@@ -66,9 +66,15 @@ class TaskCommandSchema(MaBaseSchema):
     )
     parameters = fields.Dict(keys=fields.String(), load_default=None, allow_none=True)
 
-    @validates_schema(skip_on_field_errors=False)
-    def _needs_receiver(self, data: Mapping[str, Any], **_options: Any) -> None:
-        required = self.fields["webhook_href"].error_messages["required"]
-        needs = data.get("command") in (None, *NEED_WEBHOOK)
-        if "webhook_href" not in data and needs:
-            raise ValidationError(required, "webhookHref")
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _needs_receiver(
+        self, data: Mapping[str, Any], sent: Any, **_options: Any
+    ) -> None:
+        if not isinstance(sent, Mapping):
+            return
+        receiver = sent.get("webhookHref", "")
+        if isinstance(receiver, str) and not receiver.strip():  # else its field judges
+            needs = data.get("command", sent.get("command")) in (None, *NEED_WEBHOOK)
+            required = self.fields["webhook_href"].error_messages["required"]
+            if needs:
+                raise ValidationError(required, "webhookHref")

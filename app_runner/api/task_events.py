@@ -9,37 +9,40 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 from flask.views import MethodView
 from marshmallow import fields, validate
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from werkzeug.exceptions import ServiceUnavailable
 
 from app_runner.api.arguments import PARSER
 from app_runner.api.blueprint import SecurityBlueprint
+from app_runner.api.places import LOOK_EVERY, Place, places
+from app_runner.api.running_jobs import running_job, waits
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import (
     Built,
     built_document,
     progress_of,
+    revision_of,
+    status_of,
     steps_of,
 )
-from app_runner.api.task_execution import ended_state, queue_position
+from app_runner.api.task_execution import ended_state, job_state, queue_position
 from app_runner.application import base_url
 from app_runner.babel import gettext as _
+from app_runner.db.engine import DB
 from app_runner.errors import TaskNotFound
-from app_runner.state import BASE_URL, current_runner, state_of
+from app_runner.state import BASE_URL
 from app_runner.tasks import glance, log_reading
-from app_runner.tasks.watching import Seen, Watched, threads_to_spare, watcher_of
+from app_runner.tasks.watching import Seen, Watched, watcher_of
 
-CACHE = "event_streams"
 EVENT_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
 #: Seconds of silence until a comment tells proxies that the stream lives.
 KEEP_ALIVE = 15.0
@@ -58,30 +61,6 @@ class WaitSchema(MaBaseSchema):
     wait = fields.Float(load_default=0.0, validate=validate.Range(0, 86_400))
 
 
-class Places:
-    """The places for those who wait: each holds a thread of the server."""
-
-    def __init__(self, count: int) -> None:
-        """Take how many there are at most; a server with few threads has fewer."""
-        self._count = count
-        self._taken = 0
-        self._lock = threading.Lock()
-
-    def take(self) -> bool:
-        """Take a place, if one is free."""
-        spare = threads_to_spare()
-        most = self._count if spare is None else min(self._count, spare)
-        with self._lock:
-            is_free = self._taken < most
-            self._taken += is_free
-        return is_free
-
-    def give_back(self) -> None:
-        """Give a place back."""
-        with self._lock:
-            self._taken -= 1
-
-
 class Stream:
     """What one client was told of a task, and what it has to be told next."""
 
@@ -97,12 +76,13 @@ class Stream:
 
         When `is_over` then, only `result` is left to tell.
         """
-        row = glance.at(self._task_id)
+        with DB.engine.connect() as connection:
+            row = glance.at(connection, self._task_id)
+            is_news = row.revision != self.seen.revision
+            status = _status(connection, row) if is_news else {}
         self.is_over = row.finished_at is not None
         events = self._log_events() if (row.last_chunk or 0) != self.seen.chunk else []
-        if row.revision != self.seen.revision:
-            events += self._state_events(row)
-        return events
+        return events + self._state_events(row, status) if is_news else events
 
     def result(self) -> bytes:
         """Give the last event: the document of the task, which has ended."""
@@ -119,11 +99,11 @@ class Stream:
                 events.append(self._event("log", {**data, "lines": list(found.lines)}))
         return events
 
-    def _state_events(self, row: Row[Any]) -> list[bytes]:
+    def _state_events(self, row: Row[Any], status: dict[str, Any]) -> list[bytes]:
         parts = {
             "progress": progress_of(row),
             "steps": steps_of(self._task_id) if row.multi_step else None,
-            "status": _status(row),
+            "status": status,
         }
         new = {k: v for k, v in parts.items() if v is not None and self._told.get(k) != v}
         self._told |= new
@@ -140,17 +120,21 @@ class Stream:
         return f"event: {name}\nid: {id_}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def _status(row: Row[Any]) -> dict[str, Any]:
+def _status(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     ended = row.finished_at is not None
-    queued = row.state == "queued" and not ended
-    return {
-        "status": (row.task_status or "FAILURE") if ended else "PENDING",
+    queued = waits(row)
+    job = running_job(connection, row) if queued else None
+    status = {
+        "status": status_of(row),
         "state": ended_state(row.state, ended, row.task_status),
         "attempt": row.attempt,
         "maxAttempts": row.max_attempts,
-        "queuePosition": queue_position(row) if queued else None,
+        "queuePosition": (
+            queue_position(connection, row.id) if queued and job is None else None
+        ),
         "worker": row.worker,
     }
+    return status if job is None else status | job_state(job) | {"worker": job.worker}
 
 
 def last_seen() -> Seen:
@@ -174,18 +158,25 @@ def as_request(app: Flask, base: str | None) -> Iterator[None]:
 def stream_response(task_id: int) -> Response:
     """Answer with the events of a task, until it ends."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    base, places = base_url(app), _places()
+    all_places = places()
     stream = Stream(task_id, last_seen())
-    first = stream.news()
-    if not first and stream.is_over:
-        return Response(status=HTTPStatus.NO_CONTENT)  # a browser does not come back
-    if not places.take():
-        text = _("Too many event streams are open here. Ask for the task with ?wait=30.")
-        raise ServiceUnavailable(text, retry_after=5)
-    response = Response(_events(app, base, task_id, stream, first), headers=HEADERS)
-    response.headers["Content-Type"] = "text/event-stream; charset=utf-8"
-    response.call_on_close(places.give_back)
-    return response
+    with ExitStack() as until_closed:
+        # Who watches before the first look misses nothing that comes behind it.
+        watched = until_closed.enter_context(watcher_of(app).watching(task_id))
+        first = stream.news()
+        if not first and stream.is_over:
+            return Response(status=HTTPStatus.NO_CONTENT)  # a browser does not come back
+        if (place := all_places.take(watched)) is None:
+            text = _(
+                "Too many event streams are open here. Ask for the task with ?wait=30."
+            )
+            raise ServiceUnavailable(text, retry_after=5)
+        until_closed.callback(all_places.give_back, place)
+        events = _events(app, base_url(app), stream, first, watched, place)
+        response = Response(events, headers=HEADERS)
+        response.headers["Content-Type"] = "text/event-stream; charset=utf-8"
+        response.call_on_close(until_closed.pop_all().close)
+        return response
 
 
 def has_ended(built: Built) -> bool:
@@ -194,29 +185,33 @@ def has_ended(built: Built) -> bool:
 
 
 def _events(
-    app: Flask, base: str | None, task_id: int, stream: Stream, first: list[bytes]
+    app: Flask,
+    base: str | None,
+    stream: Stream,
+    first: list[bytes],
+    watched: Watched,
+    place: Place,
 ) -> Iterator[bytes]:
     yield f"retry: {RETRY}\n\n".encode() + b"".join(first)
-    known = stream.seen
-    with watcher_of(app).watching(task_id) as watched:
-        # What came before we watched was told to nobody: look once more.
-        events = _next_events(app, base, stream)
-        while events is not None and not stream.is_over:
-            if events:
-                yield b"".join(events)
-            if watched.over:
-                return
-            if (state := watched.wait(known, KEEP_ALIVE)) is None:
-                events = [b": still here\n\n"]
-                continue
-            known = state
-            events = _next_events(app, base, stream)
-    if events:
-        yield b"".join(events)
-    if events is not None:
-        with as_request(app, base):
-            last = stream.result()
-        yield last
+    known, silent = stream.seen, 0.0
+    while not stream.is_over:
+        if watched.over or place.is_deserted():
+            return
+        if (state := watched.wait(known, LOOK_EVERY)) is None:
+            silent += LOOK_EVERY
+            if silent >= KEEP_ALIVE:
+                yield b": still here\n\n"
+                silent = 0.0
+            continue
+        known = state
+        if (events := _next_events(app, base, stream)) is None:
+            return
+        if events:
+            yield b"".join(events)
+            silent = 0.0
+    with as_request(app, base):
+        last = stream.result()
+    yield last
 
 
 def _next_events(app: Flask, base: str | None, stream: Stream) -> list[bytes] | None:
@@ -237,28 +232,31 @@ def wait_for_change(task_id: int) -> None:
     known = request.if_none_match
     if known and not known.contains_weak(built.document.etag):
         return
-    if has_ended(built) or not _places().take():
+    if has_ended(built):
         return
-    try:
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        with watcher_of(app).watching(task_id) as watched:
-            _wait(watched, task_id, built.revision, min(seconds, LONGEST_WAIT))
-    finally:
-        _places().give_back()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    with watcher_of(app).watching(task_id) as watched:
+        all_places = places()
+        if (place := all_places.take(watched)) is None:
+            return
+        try:
+            _wait(task_id, watched, place, built.revision, min(seconds, LONGEST_WAIT))
+        finally:
+            all_places.give_back(place)
 
 
-def _wait(watched: Watched, task_id: int, revision: int, seconds: float) -> None:
+def _wait(
+    task_id: int, watched: Watched, place: Place, revision: int, seconds: float
+) -> None:
     """Wait for another revision; lines of the log alone do not change the document."""
     until, known = time.monotonic() + seconds, Seen(revision)
     while not watched.over and (left := until - time.monotonic()) > 0:
-        known = watched.wait(known, left) or known
-        if known.revision != revision:
+        known = watched.wait(known, min(left, LOOK_EVERY)) or known
+        is_new = known.revision != revision
+        if is_new and known.revision < 0:
+            is_new = revision_of(task_id) != revision
+        if is_new or place.is_deserted():
             return
-
-
-def _places() -> Places:
-    found: Places = current_runner.caches[CACHE]
-    return found
 
 
 EVENT_STREAM = {
@@ -288,9 +286,3 @@ def serve(blueprint: SecurityBlueprint) -> None:
         def get(self, task_id: int) -> Response:
             """Stream the changes of the task until it ends."""
             return stream_response(task_id)
-
-
-def init_app(app: Flask) -> None:
-    """Count the places."""
-    count = state_of(app).settings["EVENT_STREAMS"]
-    state_of(app).caches[CACHE] = Places(count)

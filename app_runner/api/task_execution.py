@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from app_runner.api.kept_parameters import SEALED, UPLOADED
-from app_runner.db.engine import DB
-from app_runner.db.models import ProcessingTask, TaskAttempt
+from app_runner.api.running_jobs import TASKS_THAT_RUN
+from app_runner.db.models import ProcessingTask
 from app_runner.tasks.handle import HIDDEN
 
 #: Tasks before this one that are counted at most.
@@ -24,40 +24,66 @@ SECRET_NAME = re.compile(
 LOGIN_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 
 
-def execution(task: ProcessingTask) -> dict[str, Any]:
-    """Write it down."""
+def execution(
+    task: Any, attempts: Sequence[Any], position: int | None, job: Any = None
+) -> dict[str, Any]:
+    """Write it down, of the row of a task and those of its attempts, oldest first.
+
+    ``position`` is the task's place in the queue, and ``job`` one of its plugin's own
+    that runs.
+    """
     origin = task.origin or {}
-    newest = task.attempts[-1] if task.attempts else None
-    running = newest is not None and newest.finished_at is None and not task.is_finished
-    return {
+    newest = attempts[-1] if attempts else None
+    ended = task.finished_at is not None
+    running = newest is not None and newest.finished_at is None and not ended
+    written = {
         "name": task.task_name,
         "plugin": task.plugin,
         "pluginName": origin.get("name"),
         "pluginVersion": origin.get("version"),
         "pluginCommit": origin.get("commit"),
         "parameters": shown_parameters(task),
-        "state": ended_state(task.state, task.is_finished, task.task_status),
-        "queuePosition": queue_position(task) if is_queued(task) else None,
+        "state": ended_state(task.state, ended, task.task_status),
+        "queuePosition": position,
         "attempt": task.attempt,
         "maxAttempts": task.max_attempts,
         "worker": newest.worker if newest else None,
         "startedAt": time_text(task.started_at),
         "runningSince": time_text(newest.started_at) if newest and running else None,
         "finishedAt": time_text(task.finished_at),
-        "attempts": [_attempt(attempt) for attempt in task.attempts],
+        "attempts": [_attempt(attempt) for attempt in attempts],
+    }
+    if job is not None:
+        written |= job_state(job)
+        written["worker"] = job.worker
+        written["runningSince"] = time_text(job.begun_at)
+    return written
+
+
+def job_state(job: Any) -> dict[str, Any]:
+    """Give what a running job of its plugin's own says of the state of a task."""
+    return {
+        "state": "running",
+        "attempt": job.attempt,
+        "maxAttempts": job.max_attempts,
     }
 
 
-def is_queued(task: ProcessingTask) -> bool:
-    """Tell whether the task waits for a worker."""
-    return task.state == "queued" and not task.is_finished
+QUEUED_BEFORE = (
+    select(ProcessingTask.id)
+    .where(
+        ProcessingTask.state == "queued",
+        ProcessingTask.id < bindparam("of_task"),
+        ProcessingTask.id.not_in(TASKS_THAT_RUN),
+    )
+    .limit(MOST_COUNTED - 1)
+)
+COUNT_BEFORE = select(func.count()).select_from(QUEUED_BEFORE.subquery())
 
 
-def queue_position(task: Any) -> int:
+def queue_position(connection: Connection, task_id: int) -> int:
     """Give the place of a queued task: 1 is next; counting ends at `MOST_COUNTED`."""
-    queued, id_ = ProcessingTask.state == "queued", ProcessingTask.id
-    before = select(id_).where(queued, id_ < task.id).limit(MOST_COUNTED - 1).subquery()
-    return 1 + int(DB.session.scalar(select(func.count()).select_from(before)) or 0)
+    return 1 + int(connection.scalar(COUNT_BEFORE, {"of_task": task_id}) or 0)
 
 
 def ended_state(state: str, is_finished: bool, status: str | None) -> str:
@@ -67,13 +93,13 @@ def ended_state(state: str, is_finished: bool, status: str | None) -> str:
     return "succeeded" if status == "SUCCESS" else "failed"
 
 
-def shown_parameters(task: ProcessingTask) -> Any:
+def shown_parameters(task: Any) -> Any:
     """Give parameters as they may be shown: no passwords, and only if they are JSON."""
     origin = task.origin or {}
     return masked(parameters_of(task), set(origin.get("secrets", ())))
 
 
-def parameters_of(task: ProcessingTask) -> Any:
+def parameters_of(task: Any) -> Any:
     """Give the parameters by their names on the wire; None when they are not known.
 
     Secrets in them are sealed where the plugin did not write them down itself.
@@ -109,7 +135,7 @@ def is_secret(name: str, value: Any, secret_names: Collection[str]) -> bool:
     return name in secret_names or SECRET_NAME.search(name) is not None
 
 
-def _attempt(attempt: TaskAttempt) -> dict[str, Any]:
+def _attempt(attempt: Any) -> dict[str, Any]:
     return {
         "number": attempt.number,
         "worker": attempt.worker,

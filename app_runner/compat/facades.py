@@ -11,7 +11,9 @@ from typing import IO, Any, BinaryIO, cast
 from requests import Response
 
 from app_runner import fetch
+from app_runner.api import opening
 from app_runner.api.task_document import file_url
+from app_runner.compat.stores import AdaptedStore, PublishedStore
 from app_runner.data.archives import get_files_from_zip
 from app_runner.data.entities import ensure_dict, load_entities
 from app_runner.data.text import binary_stream
@@ -19,7 +21,6 @@ from app_runner.db.models import TaskFile
 from app_runner.db.models.files import SCRATCH
 from app_runner.fetch import get_mimetype
 from app_runner.fetch.described import file_name_of
-from app_runner.files.contract import FileStore
 from app_runner.state import current_runner
 from app_runner.tasks import results
 from app_runner.tasks.results import Saveable
@@ -40,7 +41,11 @@ __all__ = [
 
 
 class StoreFacade:
-    """The stores of the current runner under their old methods."""
+    """The stores of the current runner under their old methods, or one of them."""
+
+    def __init__(self, name: str | None = None) -> None:
+        """Take the store that files go to unless a call names one."""
+        self._name = name
 
     def persist_task_result(
         self,
@@ -59,7 +64,7 @@ class StoreFacade:
             file_name,
             file_type,
             mimetype,
-            store=storage_provider,
+            store=storage_provider or self._name,
             commit=commit,
         )
 
@@ -79,7 +84,7 @@ class StoreFacade:
             file_name,
             SCRATCH,
             mimetype,
-            store=storage_provider,
+            store=storage_provider or self._name,
             commit=commit,
         )
 
@@ -93,9 +98,10 @@ class StoreFacade:
 
     get_file_url = get_task_file_url
 
-    def __getitem__(self, name: str | None) -> FileStore:
-        """Give a store by name."""
-        return current_runner.stores[name]
+    def __getitem__(self, name: str | None) -> StoreFacade | PublishedStore:
+        """Give a store by name: one that a published plugin brings, as it is."""
+        store = current_runner.stores[name]
+        return store.published if isinstance(store, AdaptedStore) else type(self)(name)
 
 
 STORE = StoreFacade()
@@ -115,9 +121,7 @@ def open_url(
     As `requests` does, it reads the body at once unless ``stream`` is set, so that
     the response can still be used when it has been closed.
     """
-    return current_runner.fetcher.open(
-        url, raise_on_error_status=raise_on_error_status, stream=stream, **kwargs
-    )
+    return opening.open_url(url, raise_on_error_status, stream=stream, **kwargs)
 
 
 @contextmanager
@@ -165,14 +169,14 @@ def redact_log_data(
 
 def retrieve_filename(url_or_response: str | Response) -> str:
     """Give the file name (without ending) that a URL or response tells."""
-    return fetch.retrieve_filename(url_or_response, current_runner.fetcher)
+    return fetch.retrieve_filename(url_or_response, opening.fetcher())
 
 
 def retrieve_data_type(url_or_response: str | Response) -> str | None:
     """Give the data type that a URL or response tells."""
-    return fetch.retrieve_data_type(url_or_response, current_runner.fetcher)
+    return fetch.retrieve_data_type(url_or_response, opening.fetcher())
 
 
 def retrieve_attribute_metadata_url(url_or_response: str | Response) -> str | None:
     """Give the URL of the attribute metadata that a URL or response tells."""
-    return fetch.retrieve_attribute_metadata_url(url_or_response, current_runner.fetcher)
+    return fetch.retrieve_attribute_metadata_url(url_or_response, opening.fetcher())

@@ -31,6 +31,7 @@ TABLE: dict[str, dict[str, str]] = {
         "SecurityBlueprint": "app_runner.api.blueprint:SecurityBlueprint",
         **_all("app_runner.api.schemas", "MaBaseSchema", "FrontendFormBaseSchema"),
         **_all(_OLD_FIELDS, "FileUrl", "PluginUrl"),
+        "retrieve_filename": f"{_FACADES}:retrieve_filename",
     },
     "api.plugin_schemas": {
         **_all(
@@ -82,6 +83,7 @@ TABLE: dict[str, dict[str, str]] = {
         "array_to_entity",
         "ensure_array",
         "ensure_dict",
+        "entity_attribute_sort_key",
         "load_entities",
         "save_entities",
     ),
@@ -115,7 +117,7 @@ TABLE: dict[str, dict[str, str]] = {
     ),
     "storage": {
         "STORE": f"{_FACADES}:STORE",
-        "FileStore": "app_runner.files.contract:FileStore",
+        "FileStore": "app_runner.compat.stores:PublishedStore",
     },
     "tasks": {
         **_all(

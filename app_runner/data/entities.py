@@ -10,21 +10,24 @@ from math import ceil, log10
 from numbers import Real
 from typing import IO, Any, NamedTuple
 
+from app_runner.babel import gettext as _
 from app_runner.data.json_text import load_array, load_lines, save_array, save_lines
 from app_runner.data.rows import EntityTupleMixin, entity_class
 from app_runner.data.table_writing import save_table
 from app_runner.data.tables import DEFAULT_DIALECT, load_table
 from app_runner.data.text import Source, pieces
-from app_runner.data.unreadable import UnreadableEntities
+from app_runner.data.unreadable import NotAnEntity, UnreadableEntities
 from app_runner.fetch import MediaType, parse_mimetype
 
 __all__ = [
     "ArrayEntity",
     "EntityTupleMixin",
+    "NotAnEntity",
     "UnreadableEntities",
     "array_to_entity",
     "ensure_array",
     "ensure_dict",
+    "entity_attribute_sort_key",
     "entity_class",
     "load_entities",
     "save_entities",
@@ -53,8 +56,8 @@ def load_entities(
     """Give the entities in an open file or a response, one by one.
 
     Those of JSON are dicts, those of CSV are tuples (made by ``tuple_`` if it is given).
-    The media type may have parameters, of which ``charset`` counts. Raises ``ValueError``
-    for other media types and, while reading, `UnreadableEntities`.
+    The media type may have parameters, of which ``charset`` counts. Raises
+    `UnreadableEntities`, at once for other media types.
     """
     kind = _media_type(mimetype)
     text = pieces(file_, kind.parameters.get("charset") or "utf-8")
@@ -90,15 +93,18 @@ def save_entities(
 def _media_type(mimetype: str | None) -> MediaType:
     kind = parse_mimetype(mimetype or "")
     if kind is None or kind.name not in (JSON, JSON_LINES, CSV):
-        raise ValueError(
-            f"entities in {mimetype!r} are not supported; supported are "
-            "application/json, application/X-lines+json and text/csv"
+        raise UnreadableEntities(
+            _(
+                "Entities are not supported in %(kind)s, only in %(known)s.",
+                kind=mimetype or "-",
+                known=", ".join((JSON, JSON_LINES, CSV)),
+            )
         )
     return kind
 
 
 def ensure_dict(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Give every entity as a dict; raises ``TypeError`` for what is none."""
+    """Give every entity as a dict; raises `NotAnEntity` for what is none."""
     for item in items:
         if isinstance(item, dict):
             yield item
@@ -109,7 +115,7 @@ def ensure_dict(items: Iterable[Any]) -> Iterator[dict[str, Any]]:
         elif isinstance(item, Mapping):
             yield dict(item)
         else:
-            raise TypeError(f"a {type(item).__name__} is no entity")
+            raise NotAnEntity(item)
 
 
 def ensure_array(items: Iterable[Any], strict: bool = False) -> Iterator[ArrayEntity]:
@@ -140,6 +146,13 @@ def _number(value: Any, name: str, strict: bool) -> int | float | None:
     if strict:
         raise ValueError(f"{value!r} in attribute {name!r} is no number")
     return None
+
+
+def entity_attribute_sort_key(attribute_name: str) -> tuple[int, str]:
+    """Give what sorts attributes: ``ID`` and ``href`` first, the others by name."""
+    first = ("ID", "href")
+    known = attribute_name in first
+    return (first.index(attribute_name) if known else len(first), attribute_name)
 
 
 def array_to_entity(

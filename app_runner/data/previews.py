@@ -28,6 +28,7 @@ LARGEST_JSON, LARGEST_PICTURE = 2 * 2**20, 64 * 2**20
 MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS = 200, 100, 400
 MOST_ENTRIES, DEEPEST = 500, 6
 MOST_PIXELS, THUMBNAIL = 50_000_000, (320, 320)
+LARGE_THUMBNAIL = (1024, 1024)  # of what no browser shows itself
 PICTURES = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 TABLES = {"text/csv": ",;\t|", "text/tab-separated-values": "\t"}
 JSON_LINES = ("application/x-lines+json", "application/x-ndjson", "application/jsonl")
@@ -228,8 +229,9 @@ def _picture(file: BinaryIO, _kind: str, size: int | None, _page: Page) -> Previ
             width, height = picture.size
             if width * height > MOST_PIXELS:
                 return {"kind": "image", "width": width, "height": height}
-            picture.draft("RGB", THUMBNAIL)
-            picture.thumbnail(THUMBNAIL)
+            room = LARGE_THUMBNAIL if picture.format == "TIFF" else THUMBNAIL
+            picture.draft("RGB", room)
+            picture.thumbnail(room)
             small = io.BytesIO()
             picture.convert("RGBA").save(small, "PNG")
     except (*broken, Image.DecompressionBombError):

@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 from app_runner.data.rows import EntityTupleMixin
 from app_runner.data.tables import BLOCK, DEFAULT_DIALECT
 from app_runner.data.text import writer_of
+from app_runner.data.unreadable import NotAnEntity
 
 #: Values in the order of the columns.
 Row = Sequence[Any]
@@ -106,7 +107,7 @@ def _row_of(
             return of_mapping(entity)
         if isinstance(entity, list):
             return entity
-        raise TypeError(f"a {type(entity).__name__} is no entity")
+        raise NotAnEntity(entity)
 
     return row
 

@@ -26,6 +26,16 @@ class UnreadableEntities(UserError, ValueError):
         super().__init__(_text(reason, line, column, attribute))
 
 
+class NotAnEntity(UserError, TypeError):
+    """Data holds a value where an entity should be."""
+
+    def __init__(self, value: object) -> None:
+        """Take the value."""
+        kind = type(value).__name__
+        text = _("A %(kind)s is no entity: entities are objects or rows.", kind=kind)
+        super().__init__(text)
+
+
 def _text(reason: str, line: int | None, column: int | None, name: str | None) -> str:
     if line is None:
         return reason

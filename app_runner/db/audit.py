@@ -38,10 +38,10 @@ def record(
     LOG.info(
         "%s target=%s actor=%s address=%s %s",
         action,
-        _line(target),
-        _line(row["actor"] or "-"),
+        one_line(target),
+        one_line(row["actor"] or "-"),
         row["address"] or "-",
-        " ".join(f"{key}={_line(value)}" for key, value in details.items()),
+        " ".join(f"{key}={one_line(value)}" for key, value in details.items()),
     )
     try:
         DB.session.execute(insert(_EVENT), row)
@@ -51,6 +51,6 @@ def record(
         LOG.exception("The audit log cannot be written")
 
 
-def _line(value: object) -> str:
+def one_line(value: object) -> str:
     """Give a value as it may stand in one line of a log."""
     return "".join(c if c.isprintable() else "?" for c in clean(str(value)))

@@ -11,7 +11,8 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import Engine, MetaData, event, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 
 from app_runner.config import PROJECT, Settings
@@ -27,6 +28,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 SETTING = "SQLALCHEMY_DATABASE_URI"
+#: How PostgreSQL says that it takes no writes (SQLSTATE, its appendix A).
+READ_ONLY = "25006"
 DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -86,6 +89,20 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA case_sensitive_like=ON")  # as the other databases do
         cursor.close()
+
+
+@event.listens_for(Engine, "handle_error")
+def _read_only_is_away(context: ExceptionContext) -> BaseException | None:
+    """Take a PostgreSQL that writes nothing (a standby, after a switch) for one away.
+
+    The connection is given up: the next one may lead to a server that writes again.
+    """
+    cause = context.original_exception
+    if getattr(cause, "sqlstate", None) != READ_ONLY:
+        return None
+    context.is_disconnect = True
+    statement, values = context.statement, context.parameters
+    return OperationalError(statement, values, cause, connection_invalidated=True)
 
 
 def init_app(app: Flask) -> None:

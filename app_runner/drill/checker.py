@@ -53,6 +53,13 @@ def states(engine: Engine, tasks: Iterable[Accepted]) -> dict[int, State]:
     return found
 
 
+def outcomes(engine: Engine, task: Accepted) -> list[str | None]:
+    """Give how the attempts at a task ended, oldest first."""
+    of_task = select(ATTEMPT.c.outcome).where(ATTEMPT.c.task_id == task.id)
+    with engine.connect() as connection:
+        return list(connection.scalars(of_task.order_by(ATTEMPT.c.number)))
+
+
 def _batches(ids: list[int]) -> Iterable[list[int]]:
     for begin in range(0, len(ids), BATCH):
         yield ids[begin : begin + BATCH]

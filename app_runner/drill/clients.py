@@ -88,14 +88,19 @@ class Clients:
         self._numbers = count(1)
         self._entries: dict[str, str] = {}
 
-    def _entry(self, plugin: str) -> str:
-        """Give the URL that starts a task of a plugin, as its metadata say."""
-        if plugin not in self._entries:
+    def _entry(self, name: str) -> str:
+        """Give the URL that starts a task of a plugin, as its metadata say.
+
+        ``plugin/processor`` names a further processor of a plugin.
+        """
+        if name not in self._entries:
+            plugin, _, processor = name.partition("/")
             listed = json.loads(ask("GET", f"{self._url}/plugins/").body)["plugins"]
             root = next(one["apiRoot"] for one in listed if one["name"] == plugin)
+            root = urljoin(root, f"{processor}/") if processor else root
             metadata = json.loads(ask("GET", root).body)
-            self._entries[plugin] = urljoin(root, metadata["entryPoint"]["href"])
-        return self._entries[plugin]
+            self._entries[name] = urljoin(root, metadata["entryPoint"]["href"])
+        return self._entries[name]
 
     def submit(
         self, seconds: float = 0.0, ending: str = "well", patience: float = 90.0
@@ -104,6 +109,12 @@ class Clients:
         number = next(self._numbers)
         form = {"number": str(number), "seconds": str(seconds), "ending": ending}
         return self._until_accepted("drill", form, number, patience)
+
+    def submit_further(self, processor: str, patience: float = 90.0) -> Accepted:
+        """Submit a task of a further processor of the drill's plugin."""
+        number = next(self._numbers)
+        form = {"number": str(number)}
+        return self._until_accepted(f"drill/{processor}", form, number, patience)
 
     def submit_chain(self, patience: float = 90.0) -> Accepted:
         """Submit a task of two Celery tasks, as published plugins have them."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app_runner.launch.ending import send
+from app_runner.tasks.losses import HANDED_BACK
 
-from .checker import states
+from .checker import outcomes, states
 from .clients import Accepted
-from .programs import NotInTime, Program, thaw, wait_until
+from .programs import NotInTime, Program, alive, thaw, wait_until
 from .scene import ORPHAN, Drill, Pulse, Result, judged
 
-#: Seconds between two kills.
-KILL_EVERY = 5.0
 #: Where the code lets itself be killed, see `app_runner.crash_points`; by whom reached.
 SERVER_POINTS = (
     "submit-before-commit",
@@ -36,8 +35,19 @@ WORKER_POINTS = (
 NEIGHBOURS = 6
 #: Seconds of a task in which there is a heartbeat.
 LONG_ENOUGH = 1.2
-#: Ways for a task to end itself: how often it is tried, words its log must have.
-ENDINGS = {"killed": 3, "exits": 3, "quits": 1}
+#: Seconds in which a worker whose grace is over hands its jobs back and ends.
+HANDING_BACK = 5.0
+#: Ways for a task to end itself: how often it is tried, words that its log must have.
+ENDINGS = {
+    "killed": (3, "the worker was killed (signal 9"),
+    "exits": (3, "the process of the worker ended itself (code 3)"),
+    "quits": (1, "the job tried to end its process (3)"),
+}
+#: The same for processors that take more than they may, and are ended for it.
+EXCESSES = {
+    "endless": (1, "The task was stopped after 1.5 s, the time limit."),
+    "greedy": (1, "of 400 MB allowed (memory)."),
+}
 
 
 def kills(drill: Drill) -> Iterator[Result]:
@@ -49,7 +59,7 @@ def kills(drill: Drill) -> Iterator[Result]:
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(drill.clients.submit_many, lengths, 4, True)
         while time.monotonic() < end:
-            time.sleep(KILL_EVERY)
+            time.sleep(effort.kill_every)
             killed += _kill_one(drill)
             pulse.beat(f"{killed} processes killed")
         tasks = job.result()
@@ -133,16 +143,30 @@ def self_ending(drill: Drill) -> Iterator[Result]:
     """Let tasks end their own process; they fail with a cause, and others do not."""
     neighbours = drill.clients.submit_many([0.5] * NEIGHBOURS, at_once=4)
     suicides = {how: drill.clients.submit(0.1, how) for how in ENDINGS}
+    suicides |= {how: drill.clients.submit_further(how) for how in EXCESSES}
     wrong = drill.settle([*neighbours, *suicides.values()], 4 * ORPHAN)
     wrong += drill.all_succeeded(neighbours)
     found = states(drill.installation.engine, suicides.values())
     said = []
-    for how, task in suicides.items():
-        state = found[task.id]
-        if state.state != "failed" or state.attempt > ENDINGS[how] or not state.log:
+    for how, (attempts, words) in {**ENDINGS, **EXCESSES}.items():
+        state = found[suicides[how].id]
+        expected = state.state == "failed" and state.attempt == attempts
+        if not expected or words not in state.log:
             wrong.append(f"{how}: {state.state} after {state.attempt}: {state.log!r}")
         said.append(f"{how}: {state.attempt} attempts, “{_last_line(state.log)}”")
+    wrong += _alive(drill, [suicides[how] for how in EXCESSES])
     yield judged("tasks that end themselves", wrong, "; ".join(said))
+
+
+def _alive(drill: Drill, tasks: Sequence[Accepted]) -> list[str]:
+    """Give the processes of jobs that live though they had to end."""
+    ids = {task.id for task in tasks}
+    pids = [event["pid"] for event in drill.log.read("begun") if event["task"] in ids]
+    try:
+        wait_until(lambda: not alive(pids), ORPHAN, "the end of their processes")
+    except NotInTime:
+        return [f"process {pid} of a job is left" for pid in alive(pids)]
+    return []
 
 
 def _last_line(log: str) -> str:
@@ -151,20 +175,29 @@ def _last_line(log: str) -> str:
 
 def terminated(drill: Drill) -> Iterator[Result]:
     """Ask a worker to end while it runs a task that is longer than its grace."""
-    effort = drill.effort
-    task = drill.clients.submit(effort.term_task)
+    grace = drill.effort.term_grace
+    with drill.installation.worker_settings(WORKER_GRACE=str(int(grace))):
+        yield _terminated(drill, grace)
+
+
+def _terminated(drill: Drill, grace: float) -> Result:
+    task = drill.clients.submit(drill.effort.term_task)
     worker = _worker_of(drill, task)
     drill.installation.keeper.leave(worker)
     begin = time.monotonic()
-    willing = worker.terminate(effort.term_grace)
+    willing = worker.terminate(grace + HANDING_BACK)
     drill.log.add("terminated", what=worker.name, willing=willing)
     ended = time.monotonic() - begin
-    wrong = drill.settle([task], effort.term_task + effort.term_grace + ORPHAN)
-    wrong += drill.all_succeeded([task])
     drill.installation.keeper.resume(worker)
+    wrong = [] if willing else [f"{worker.name} had to be killed after {ended:.1f} s"]
+    wrong += drill.settle([task], drill.effort.term_task + grace + ORPHAN)
+    wrong += drill.all_succeeded([task])
+    ended_as = outcomes(drill.installation.engine, task)
+    if ended_as[0] != HANDED_BACK:
+        wrong.append(f"task {task.id} was not handed back: {ended_as}")
     drill.installation.wait_ready(worker)
-    detail = f"the worker was gone after {ended:.1f} s, the task ended elsewhere"
-    yield judged(f"SIGTERM in a task of {effort.term_task:.0f} s", wrong, detail)
+    detail = f"handed back, the worker was gone after {ended:.1f} s"
+    return judged(f"SIGTERM in a task of {drill.effort.term_task:.0f} s", wrong, detail)
 
 
 def _worker_of(drill: Drill, task: Accepted) -> Program:

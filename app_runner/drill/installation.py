@@ -7,7 +7,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -229,10 +230,20 @@ class Installation:
 
     def _restart_workers(self, settings: Mapping[str, str]) -> None:
         self.settings = dict(settings)
+        self.end_workers()
+        for worker in self.workers:
+            worker.service = replace(worker.service, environment=self.environment())
+        self.start_workers()
+
+    def end_workers(self) -> None:
+        """Ask all workers to end, wait until they have, and let them be."""
         for worker in self.workers:
             self.keeper.leave(worker)
-            worker.terminate(10)
-            worker.service = replace(worker.service, environment=self.environment())
+        _end_all(self.workers, 10)
+
+    def start_workers(self) -> None:
+        """Start all workers again and wait until they take jobs."""
+        for worker in self.workers:
             self.keeper.resume(worker)
         for worker in self.workers:
             self.wait_ready(worker)
@@ -265,8 +276,8 @@ class Installation:
 
     def _end(self) -> None:
         self.keeper.stop()
-        for program in sorted(self.programs, key=lambda one: one.service.order):
-            program.terminate(5)
+        for order in sorted({program.service.order for program in self.programs}):
+            _end_all([one for one in self.programs if one.service.order == order], 5)
         self.watchdog.close()
         self.engine.dispose()
         self._drop()
@@ -282,6 +293,11 @@ class Installation:
         if self.place.database is not None:
             force = " WITH (FORCE)" if "postgres" in self.place.database else ""
             self._on_server("DROP DATABASE IF EXISTS {}" + force)
+
+
+def _end_all(programs: Sequence[Program], grace: float) -> None:
+    with ThreadPoolExecutor() as pool:
+        _ = list(pool.map(lambda program: program.terminate(grace), programs))
 
 
 def proxy_to(url: str) -> Proxy:

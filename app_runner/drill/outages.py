@@ -128,16 +128,11 @@ def _first_end(drill: Drill, since: float) -> float:
 def flushed(drill: Drill) -> Iterator[Result]:
     """Delete everything in the broker while tasks are queued."""
     installation, count = drill.installation, drill.effort.flushed
-    for worker in installation.workers:
-        installation.keeper.leave(worker)
-        worker.terminate(5)
+    installation.end_workers()
     tasks = drill.clients.submit_many([0.0] * count, chains=True)
     installation.flush_broker()
     drill.log.add("flushed")
-    for worker in installation.workers:
-        installation.keeper.resume(worker)
-    for worker in installation.workers:
-        installation.wait_ready(worker)
+    installation.start_workers()
     begin = time.monotonic()
     wrong = drill.settle(tasks, 120)
     wrong += drill.all_succeeded(tasks)

@@ -34,6 +34,7 @@ class Effort:
     """How long and how often everything is tried; seconds, or how many."""
 
     kill_for: float
+    kill_every: float
     kill_tasks: int
     seeds: int
     broker_away: tuple[float, ...]
@@ -48,7 +49,8 @@ class Effort:
 
 
 SHORT = Effort(
-    kill_for=15,
+    kill_for=9,
+    kill_every=3,
     kill_tasks=40,
     seeds=1,
     broker_away=(3,),
@@ -56,12 +58,13 @@ SHORT = Effort(
     flushed=30,
     cancelled=20,
     receiver_down=1,
-    term_task=5,
-    term_grace=2,
+    term_task=3,
+    term_grace=1,
     visibility=(2, 5, 2),
 )
 FULL = Effort(
     kill_for=180,
+    kill_every=5,
     kill_tasks=1000,
     seeds=3,
     broker_away=(5, 60),

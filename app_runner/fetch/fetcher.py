@@ -103,7 +103,7 @@ class Fetcher:
         allowance = self._allowance(max_bytes, max_seconds)
         method = method.upper()
         given, auth = without_credentials(url.strip())
-        target, mapped_auth = without_credentials(self._mapped(given))
+        target, mapped_auth = without_credentials(self.mapped(given))
         response = self._without_network(given, target, method, allowance)
         if response is None:
             parts.setdefault("auth", auth or mapped_auth)
@@ -124,7 +124,8 @@ class Fetcher:
         connect, read = given
         return connect or self.policy.timeout, read or self.policy.read_timeout
 
-    def _mapped(self, url: str) -> str:
+    def mapped(self, url: str) -> str:
+        """Give what the operator's rules (`URL_MAP`) make of ``url``."""
         for pattern, replacement in self._url_map:
             url = pattern.sub(replacement, url)
         return url
@@ -196,7 +197,7 @@ class Fetcher:
     def _redirected(self, request: requests.PreparedRequest) -> requests.Response | None:
         """Check and map a redirect's URL; its address is checked when it is sent."""
         url, _auth = without_credentials(request.url or "")
-        target, _auth = without_credentials(self._mapped(url))
+        target, _auth = without_credentials(self.mapped(url))
         own = self._own_file(url, target, request.method or "GET")
         if own is not None:
             return own

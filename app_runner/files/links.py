@@ -6,15 +6,15 @@ The URL takes the place of the key, so the row of the file holds all there is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, NoReturn, cast
 from urllib.parse import urlsplit
 
-from requests.exceptions import RequestException
+from requests import Response
 
-from app_runner.errors import StoreError
+from app_runner.errors import FileMissing, StoreError
 from app_runner.files.contract import CHUNK, FileStore
 from app_runner.state import current_runner
 
@@ -30,20 +30,14 @@ class LinkStore(FileStore, name="url_file_store"):
 
     def keep(self, key: str, source: BinaryIO) -> tuple[str, int | None]:
         """Give the URL in ``source`` as the key; raises `StoreError` for what is none."""
-        return checked_url(source.read(MAX_URL + 1)), None
+        content = b""
+        while len(content) <= MAX_URL and (more := source.read(MAX_URL + 1)):
+            content += more
+        return checked_url(content), None
 
     def open(self, key: str) -> BinaryIO:
         """Fetch what the URL leads to, through the guarded door."""
-        file = SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - given away open
-        try:
-            with closing(current_runner.fetcher.open(key)) as response:
-                for chunk in response.iter_content(CHUNK):
-                    file.write(chunk)
-        except RequestException as error:
-            file.close()
-            raise StoreError(f"link {key!r}: {error}") from error
-        file.seek(0)
-        return cast(BinaryIO, file)
+        return fetched(lambda: current_runner.fetcher.open(key), f"link {key!r}")
 
     def url(self, key: str) -> str:
         """Give the URL, which is the key."""
@@ -63,6 +57,26 @@ class LinkStore(FileStore, name="url_file_store"):
     def write(self, key: str, source: BinaryIO) -> NoReturn:
         """Raise `StoreError`: see `keep`."""
         raise StoreError("this store keeps URLs, not bytes")
+
+
+def fetched(opened: Callable[[], Response], what: str) -> BinaryIO:
+    """Give the body of a response as a file; raises `FileMissing` or `StoreError`."""
+    file = SpooledTemporaryFile(max_size=2**20)  # noqa: SIM115 - given away open
+    try:
+        with closing(opened()) as response:
+            for chunk in response.iter_content(CHUNK):
+                file.write(chunk)
+        file.seek(0)
+    except BaseException as error:
+        file.close()
+        if not isinstance(error, OSError):
+            raise
+        # of the line (what requests raises), or of our disk
+        answer = getattr(error, "response", None)
+        gone = getattr(answer, "status_code", None) in (404, 410)
+        kind = FileMissing if gone else StoreError
+        raise kind(f"{what}: {error}") from error
+    return cast(BinaryIO, file)
 
 
 def checked_url(content: bytes) -> str:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
@@ -61,7 +61,7 @@ class LocalStore(FileStore, name="local_filesystem"):
             draft.unlink(missing_ok=True)
 
     def _fill(self, key: str, target: BinaryIO, source: BinaryIO) -> int:
-        with target:
+        try:
             while chunk := source.read(CHUNK):
                 with _as_store_error(key):
                     target.write(chunk)
@@ -69,6 +69,9 @@ class LocalStore(FileStore, name="local_filesystem"):
                 target.flush()
                 os.fsync(target.fileno())
                 return target.tell()
+        finally:
+            with suppress(OSError):  # all is synced, or what went wrong is told already
+                target.close()
 
     def open(self, key: str) -> BinaryIO:
         """Open the file."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from flask import Flask
 
 from app_runner.errors import FileMissing, SettingError, StoreError
+from app_runner.files.absence import Absence
 from app_runner.files.contract import FileStore, check_key
 from app_runner.files.s3_reading import ObjectReader, reader
 from app_runner.state import state_of
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 #: 10,000 parts, so a file has at most 80 GB.
 PART, PARTS_AT_ONCE = 8 * 2**20, 2
 MISSING = ("404", "NoSuchKey", "NotFound", "NoSuchUpload")
-#: Seconds to connect, and seconds without a byte.
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 30
+#: Seconds to connect, and seconds without a byte: a large upload takes a server long to
+#: put together, while a reader has somebody waiting.
+CONNECT_TIMEOUT, WRITE_TIMEOUT, READ_TIMEOUT = 5, 30, 10
+WRITE_ATTEMPTS, READ_ATTEMPTS = 3, 2
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,17 @@ class S3Options:
 
 
 def connect(
-    options: S3Options, *, endpoint_url: str | None = None, attempts: int = 3
+    options: S3Options,
+    *,
+    endpoint_url: str | None = None,
+    attempts: int = WRITE_ATTEMPTS,
+    read_timeout: float = WRITE_TIMEOUT,
 ) -> S3Client:
     """Make a client; without key and region, boto3 looks where it always does."""
     boto3: Any = import_module("boto3")
     config: Any = import_module("botocore.config").Config(
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         retries={"total_max_attempts": attempts, "mode": "standard"},
         # the newest checksums are known to few servers but Amazon's
         request_checksum_calculation="when_required",
@@ -106,8 +113,13 @@ class S3Store(FileStore, name="s3"):
     def at(cls, options: S3Options) -> S3Store:
         """Make a store for these options."""
         store = cls()
-        store.options, store._clients = options, {}
+        store._set(options)
         return store
+
+    def _set(self, options: S3Options) -> None:
+        self.options = options
+        self._clients: dict[tuple[int, str | None, bool], S3Client] = {}
+        self._absence = Absence()
 
     def init_app(self, app: Flask) -> None:
         """Read the settings; raises `SettingError` when boto3 is not installed."""
@@ -116,8 +128,7 @@ class S3Store(FileStore, name="s3"):
                 "it needs boto3: install the extra `s3` (pip install app-runner[s3])"
             )
             raise SettingError("S3_BUCKET", "all settings", allowed)
-        self.options = S3Options.of_settings(state_of(app).settings)
-        self._clients: dict[tuple[int, str | None], S3Client] = {}
+        self._set(S3Options.of_settings(state_of(app).settings))
 
     def write(self, key: str, source: BinaryIO) -> int:
         """Upload in parts; the object appears when the last one is confirmed."""
@@ -134,13 +145,14 @@ class S3Store(FileStore, name="s3"):
 
     def open(self, key: str) -> BinaryIO:
         """Ask for the object; what breaks off while it is read is asked for again."""
-        client, bucket, name = self._client(), self.options.bucket, self._name(key)
+        client, bucket = self._client(reads=True), self.options.bucket
+        name = self._name(key)
 
         def fetch(start: int, etag: str | None) -> Any:
             asked: dict[str, Any] = {"Range": f"bytes={start}-"} if start else {}
             if etag is not None:
                 asked["IfMatch"] = etag
-            with _as_store_error(key):
+            with _as_store_error(key), self._watched(key):
                 return client.get_object(Bucket=bucket, Key=name, **asked)
 
         return reader(ObjectReader(key, fetch))
@@ -148,8 +160,9 @@ class S3Store(FileStore, name="s3"):
     def size(self, key: str) -> int:
         """Ask the server."""
         name = self._name(key)
-        with _as_store_error(key):
-            found = self._client().head_object(Bucket=self.options.bucket, Key=name)
+        client = self._client(reads=True)
+        with _as_store_error(key), self._watched(key):
+            found = client.head_object(Bucket=self.options.bucket, Key=name)
         return found["ContentLength"]
 
     def delete(self, key: str) -> None:
@@ -197,12 +210,31 @@ class S3Store(FileStore, name="s3"):
     def _name(self, key: str) -> str:
         return f"{self.options.prefix}{check_key(key)}"
 
-    def _client(self, endpoint_url: str | None = None) -> S3Client:
+    def _client(self, endpoint_url: str | None = None, reads: bool = False) -> S3Client:
         """Give the client of this process: connections do not survive a fork."""
-        place = os.getpid(), endpoint_url
+        place = os.getpid(), endpoint_url, reads
         if place not in self._clients:
-            self._clients[place] = connect(self.options, endpoint_url=endpoint_url)
+            self._clients[place] = connect(
+                self.options,
+                endpoint_url=endpoint_url,
+                attempts=READ_ATTEMPTS if reads else WRITE_ATTEMPTS,
+                read_timeout=READ_TIMEOUT if reads else WRITE_TIMEOUT,
+            )
         return self._clients[place]
+
+    @contextmanager
+    def _watched(self, key: str) -> Iterator[None]:
+        """Ask only a server that others do not wait for in vain."""
+        library: Any = import_module("botocore.exceptions")
+        self._absence.check(key)
+        answered = True
+        try:
+            yield
+        except (library.ReadTimeoutError, library.ConnectTimeoutError):
+            answered = False
+            raise
+        finally:
+            self._absence.tell(answered)
 
 
 class _FullReads:

@@ -96,6 +96,9 @@ def server(
     command += ["--worker-class", "gthread", "--workers", str(workers)]
     command += ["--threads", str(threads), "--graceful-timeout", str(SERVER_GRACE)]
     command += ["--log-level", level(log_level, settings).lower(), "--no-control-socket"]
+    # Else gunicorn believes what a proxy on this machine passes on, whatever
+    # REVERSE_PROXY_COUNT says: scheme, and a prefix of the path.
+    command += ["--forwarded-allow-ips", "", "--forwarder-headers", ""]
     return tuple(command)
 
 

@@ -88,12 +88,12 @@ def celery_queues() -> int:
 
 
 def purge_task_queues(certain: bool) -> int:
-    """Become `celery purge`, unless the person at the terminal says no."""
+    """Become `flask tasks queues --empty`, unless the person at the terminal says no."""
 
     def body() -> None:
         commands.joined()
         if certain or _agreed(_("Delete all messages that wait in the queues?")):
-            commands.become((*commands.CELERY, "purge", "--force"))
+            commands.become((*commands.FLASK, "tasks", "queues", "--empty"))
         _tell(_("Nothing was deleted."))
 
     return _reported(body)

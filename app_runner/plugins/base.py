@@ -53,7 +53,8 @@ class InstanceOfCurrentRunner:
 
     def __get__(self, obj: Any, owner: type[PluginBase]) -> Any:
         """Give the object; errors of its constructor pass through."""
-        return current_registry().instance_of(owner)
+        registry = current_registry()
+        return registry.objects.get(owner) or registry.instance_of(owner)
 
 
 class CurrentApp:
@@ -124,6 +125,15 @@ class PluginBase:
         """Give what translates the plugin's texts: ``texts.gettext("…")``, also lazy."""
         folders = [str(self.folder / self.translations)] if self.translations else []
         return Domain(translation_directories=folders or None)
+
+    def told(self, text: Any) -> Any:
+        """Give a text in the language of who asks, if the plugin has catalogues for it.
+
+        What is no text, such as one that is translated already, is given back.
+        """
+        if not (self.translations and isinstance(text, str) and text):
+            return text
+        return self.texts.lazy_gettext(text)
 
     @property
     def parsed_version(self) -> Version:

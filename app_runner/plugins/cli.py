@@ -17,6 +17,7 @@ from app_runner.errors import RequirementError, RunnerError, SourceError
 from app_runner.plugins import tables
 from app_runner.plugins.fetching import Change, Fetching
 from app_runner.plugins.installing import Ask, asks_of, install, resolve, runner_asks
+from app_runner.plugins.problems import current_problems
 from app_runner.plugins.sources import GitSource, parse_source
 from app_runner.state import current_runner, state_of
 
@@ -38,7 +39,7 @@ def list_plugins(traceback: bool) -> None:
         click.echo(f"{plugin.identifier}  {loaded.source if loaded else ''}{api}")
     if not len(registry):
         click.echo("No plugin is loaded. PLUGIN_FOLDERS names the folders to look in.")
-    for problem in registry.problems:
+    for problem in current_problems():
         click.echo(
             f"PROBLEM  {problem.source}  ({problem.part})\n         {problem.message}"
         )

@@ -15,7 +15,9 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from flask import Blueprint, Flask
+from packaging.requirements import Requirement
 
+from app_runner.babel import gettext as _
 from app_runner.config import PROJECT
 from app_runner.errors import PluginLoadError, RequirementError
 from app_runner.plugins import packages, requirements
@@ -26,6 +28,7 @@ from app_runner.plugins.lock import Lock
 from app_runner.plugins.modules import Candidate, PrivateModules, candidates
 from app_runner.plugins.registry import LoadedPlugin, PluginRegistry, Problem
 from app_runner.plugins.sources import check_allowed, hidden, parse_source
+from app_runner.plugins.swallowed import missing_package, swallowed_error
 from app_runner.plugins.tables import tables_of
 from app_runner.state import Loading, loading
 
@@ -44,6 +47,12 @@ class Host(Protocol):
 
     def is_task(self, value: object) -> bool:
         """Tell whether a value of a module is a recorded task."""
+
+    def is_store(self, value: object) -> bool:
+        """Tell whether a value declares a file store in the published way."""
+
+    def add_store(self, declared: Any) -> None:
+        """Let files go to the store; what its code raises passes through."""
 
 
 class Loader:
@@ -108,6 +117,7 @@ class Loader:
         plugins = list(self._declared(new, names, str(found), shared=True))
         if [p for p in plugins if self._serve(p, str(found), record)]:
             self._shared |= tasks.keys()
+            self._add_stores(inside, names, str(found))
         self._shared |= set(map(id, kinds))
 
     def _load_folder(self, folder: Path) -> None:
@@ -127,7 +137,9 @@ class Loader:
             values = [v for module in modules for v in list(vars(module).values())]
             plugins = list(self._declared(values, names, source, candidate.path))
             served = [p for p in plugins if self._serve(p, source, record)]
-            if not served:
+            if served:
+                self._add_stores(values, names, source)
+            else:
                 self._modules.unload(name)
                 if not plugins and not self._known_problem(candidate):
                     raise PluginLoadError("the file declares no plugin")
@@ -163,6 +175,8 @@ class Loader:
                 blueprint = _blueprint(plugin)
             except ImportError as error:
                 raise (PluginLoadError(lacking) if lacking else error) from error
+            if blueprint is not None and not blueprint.deferred_functions and not lacking:
+                lacking = _left_out(plugin)
             self._host.connect(plugin, blueprint, record.tasks)
             plugin.has_api = blueprint is not None
             record.tasks.clear()
@@ -172,6 +186,13 @@ class Loader:
             return True
         self._registry.forget(plugin)
         return False
+
+    def _add_stores(self, values: list[Any], names: set[str], source: str) -> None:
+        """Add the file stores that stand beside a plugin in the published way."""
+        for value in {id(value): value for value in values}.values():
+            if self._host.is_store(value) and value.__module__ in names:
+                with self._problem(source, f"file store {value.name}"):
+                    self._host.add_store(value)
 
     def _requirements(self, plugin: PluginBase, source: str) -> str:
         """Note what a plugin requires; give what it lacks in words, or nothing."""
@@ -231,6 +252,16 @@ def _said(error: BaseException) -> str:
 def _printable(text: str) -> str:
     """Escape what no terminal can take: names of files may be any bytes."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
+def _left_out(plugin: PluginBase) -> str:
+    """Say which package the routes of a plugin need, when they were left out for that."""
+    error = swallowed_error(plugin.declared_in or type(plugin).__module__)
+    if error is None:
+        return ""
+    if package := missing_package(error):
+        return requirements.not_installed([Requirement(package)])
+    return _("without its routes: %(error)s", error=_told(error))
 
 
 def _blueprint(plugin: PluginBase) -> Blueprint | None:

@@ -38,7 +38,8 @@ class PluginRegistry:
     def __init__(self, app: Flask) -> None:
         """Begin empty."""
         self._app = app
-        self._objects: dict[type[PluginBase], PluginBase] = {}
+        #: The objects that were built, by class; `instance_of` builds the others.
+        self.objects: dict[type[PluginBase], PluginBase] = {}
         self._building: set[type[PluginBase]] = set()
         self._loaded: dict[str, LoadedPlugin] = {}
         self.problems: list[Problem] = []
@@ -46,29 +47,32 @@ class PluginRegistry:
         self.asked: dict[str, str] = {}
         #: What served plugins lack, in words, by id; their tasks are refused.
         self.lacking: dict[str, str] = {}
+        #: Whether a plugin brings translations, so that lists differ by language.
+        self.is_translated = False
 
     def instance_of(self, class_: type[P]) -> P:
         """Give the object of ``class_`` in this app; the first call builds it."""
-        if class_ not in self._objects:
+        if class_ not in self.objects:
             if class_ in self._building:
                 raise PluginLoadError(
                     f"{class_.__name__}.instance is used in its own making"
                 )
             self._building.add(class_)
             try:
-                self._objects[class_] = class_(self._app)
+                self.objects[class_] = class_(self._app)
             finally:
                 self._building.discard(class_)
-        return cast(P, self._objects[class_])
+        return cast(P, self.objects[class_])
 
     def forget(self, plugin: PluginBase) -> None:
         """Drop the object of a plugin that failed later."""
-        self._objects.pop(type(plugin), None)
+        self.objects.pop(type(plugin), None)
 
     def add(self, loaded: LoadedPlugin) -> None:
         """Serve a plugin; raises `PluginLoadError` when its id is taken."""
         self.check_free(loaded.plugin.identifier)
         self._loaded[loaded.plugin.identifier] = loaded
+        self.is_translated |= bool(loaded.plugin.translations)
 
     def lack(self, identifier: str, problem: Problem) -> None:
         """Note that a plugin which is served lacks packages that it needs."""

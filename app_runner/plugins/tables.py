@@ -19,13 +19,21 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData
+from sqlalchemy import Connection, Engine, MetaData, inspect
+from sqlalchemy.exc import SQLAlchemyError
 
+from app_runner.babel import gettext as _
+from app_runner.db.engine import DB
+from app_runner.db.models import PluginState
 from app_runner.errors import PluginLoadError
 from app_runner.plugins.base import PluginBase
+from app_runner.state import current_runner
 
 LOG = logging.getLogger(__name__)
 LONGEST = 40  # characters of the readable part of a table's name
+#: Whose state says what kept tables from being brought up to date; no plugin's id.
+OWNER = "app-runner tables"
+CACHE = "newest revisions"
 REVISION = '''"""{message}"""
 
 {imports}
@@ -83,6 +91,28 @@ class PluginTables:
                 environment.run_migrations()
         return script.get_current_head() or ""
 
+    def lacking(self, connection: Connection) -> str:
+        """Say in what the tables are not up to date; "" when they are."""
+        if self.migrations is None:
+            there = inspect(connection)
+            missing = [
+                table.name
+                for table in self.tables.sorted_tables
+                if not there.has_table(table.name, schema=table.schema)
+            ]
+            names = ", ".join(missing)
+            return _("The tables %(names)s are missing.", names=names) if missing else ""
+        options = {"version_table": self.version_table}
+        context = MigrationContext.configure(connection, opts=options)
+        found, wanted = set(context.get_current_heads()), _heads(self.migrations)
+        if found == wanted:
+            return ""
+        return _(
+            "The tables are at revision %(found)s, the plugin needs %(wanted)s.",
+            found=", ".join(sorted(found)) or "-",
+            wanted=", ".join(sorted(wanted)) or "-",
+        )
+
     def _options(self) -> dict[str, Any]:
         own = set(self.tables.tables)
         return {
@@ -138,6 +168,18 @@ def scripts(folder: Path) -> ScriptDirectory:
     return ScriptDirectory(str(folder), version_locations=[str(folder)])
 
 
+def _heads(folder: Path) -> set[str]:
+    """Give the newest revisions; an app reads the files once, as all code of plugins."""
+    known: dict[Path, set[str]] = current_runner.caches.setdefault(CACHE, {})
+    if folder not in known:
+        try:
+            known[folder] = set(scripts(folder).get_heads())
+        except Exception as error:  # noqa: BLE001 - an author's files raise anything
+            LOG.warning("The migrations in %s cannot be read: %s", folder, error)
+            known[folder] = {"?"}
+    return known[folder]
+
+
 def version_table(plugin: str) -> str:
     """Name the table of versions of a plugin; different names never give the same."""
     words = re.sub(r"\W+", "_", plugin.lower())[:LONGEST]
@@ -171,7 +213,26 @@ def upgrade_all(plugins: Iterable[PluginBase], engine: Engine) -> dict[str, str]
         try:
             revision = found.upgrade(engine)
             LOG.info("Tables of %s are up to date (%s)", found.plugin, revision or "-")
+            _remember(found.plugin, None)
         except Exception as error:  # the author's migrations may raise anything
             LOG.exception("The tables of %s cannot be brought up to date", found.plugin)
             errors[found.plugin] = f"{type(error).__name__}: {error}"
+            _remember(found.plugin, errors[found.plugin])
     return errors
+
+
+def _remember(plugin: str, error: str | None) -> None:
+    """Let servers know why tables are not up to date, if there are tables for that."""
+    try:
+        if error is None:
+            PluginState.delete_value(OWNER, plugin, commit=True)
+        else:
+            PluginState.set_value(OWNER, plugin, error, commit=True)
+    except SQLAlchemyError as failure:
+        DB.session.rollback()
+        LOG.warning("What became of the tables is not written down: %s", failure)
+
+
+def last_error(plugin: str) -> str:
+    """Give what kept the tables of a plugin from being brought up to date, or ""."""
+    return str(PluginState.get_value(OWNER, plugin, default=""))

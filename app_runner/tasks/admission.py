@@ -6,7 +6,7 @@ many at once do not slip through. Without limits nothing is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -32,27 +32,27 @@ def limit_of_plugin(settings: Settings, plugin: str) -> int:
     return int(settings["TASK_LIMIT_PER_PLUGIN"] if own is None else own)
 
 
-def _limits(task: ProcessingTask) -> Iterator[tuple[int, ColumnElement[bool], str]]:
+def _limits(
+    plugin: str, owner: str | None
+) -> Iterator[tuple[int, ColumnElement[bool], str]]:
     """Give the limits for a new task, what they count, and what is said."""
     settings = current_runner.settings
-    plugin = task.plugin or ""
     if most := limit_of_plugin(settings, plugin):
         text = _("This plugin has %(n)d unfinished tasks, and takes no more.", n=most)
         yield most, ProcessingTask.plugin == plugin, text
     if most := settings["TASK_LIMIT_PER_USER"]:
         text = _("You have %(n)d unfinished tasks; wait until one has ended.", n=most)
-        owner = ProcessingTask.owner
-        yield most, owner.is_(None) if task.owner is None else owner == task.owner, text
+        theirs = ProcessingTask.owner
+        yield most, theirs.is_(None) if owner is None else theirs == owner, text
 
 
-def admit(tasks: Iterable[ProcessingTask]) -> None:
-    """Raise `TooManyTasks` unless new tasks are within their limits.
+def admit(plugin: str | None, owner: str | None) -> None:
+    """Raise `TooManyTasks` unless a new task is within the limits of both.
 
     Only in a submit, whose client can be told to come back later.
     """
     if submission.current() is not None:
-        for task in tasks:
-            _check(task)
+        _check(list(_limits(plugin or "", owner)))
 
 
 def _wait_for_others(connection: Connection) -> None:
@@ -64,8 +64,7 @@ def _wait_for_others(connection: Connection) -> None:
     connection.execute(ONE_AFTER_THE_OTHER)
 
 
-def _check(task: ProcessingTask) -> None:
-    limits = list(_limits(task))
+def _check(limits: Sequence[tuple[int, ColumnElement[bool], str]]) -> None:
     if not limits:
         return
     connection = DB.session.connection()

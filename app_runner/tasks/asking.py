@@ -8,6 +8,7 @@ will start) and ``part`` (what the running part was started with). See docs/adr/
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -100,6 +101,19 @@ def ask(
     )
 
 
+def refuse_circles(target: str, most: int = MAX_DEPTH) -> None:
+    """Raise `UserError` when ``most`` calls are above the one of ``target``."""
+    if call_depth() >= most:
+        raise UserError(
+            _(
+                "Plugins call each other more than %(most)s deep, perhaps in a circle; "
+                "%(plugin)s was not called.",
+                most=most,
+                plugin=target,
+            )
+        )
+
+
 def call(
     target: str,
     parameters: dict[str, Any],
@@ -113,15 +127,7 @@ def call(
     when calls go too deep.
     """
     _check(then)
-    if call_depth() >= MAX_DEPTH:
-        raise UserError(
-            _(
-                "Plugins call each other more than %(most)s deep, perhaps in a circle; "
-                "%(plugin)s was not called.",
-                most=MAX_DEPTH,
-                plugin=target,
-            )
-        )
+    refuse_circles(target)
     call_ = {"plugin": target, "parameters": parameters}
     kept = {"state": {} if state is None else state, "secrets": list(secrets)}
     text, name = seal(_json({**kept, "call": call_})), name_of(then)
@@ -161,12 +167,15 @@ def name_of(thing: Any) -> str:
 
 
 def find(name: str, plugin_module: str) -> Any:
-    """Give what `name_of` named, in the modules loaded beside ``plugin_module``.
+    """Give what `name_of` named, in the module or package of ``plugin_module``.
 
-    Raises `UserError` when it is no longer there.
+    The name was stored, so it leads nowhere else. Raises `UserError` when nothing of the
+    plugin has it (any longer).
     """
     prefix = PRIVATE_PREFIX.match(plugin_module)
-    found = _found(name, prefix[0] if prefix else "")
+    root = PRIVATE_PREFIX.sub("", plugin_module).partition(".")[0]
+    is_ours = re.split("[.:]", name)[0] == root
+    found = _found(name, prefix[0] if prefix else "") if is_ours else None
     if found is None:
         raise UserError(
             _("The plugin was changed and cannot go on here. Start the task again.")

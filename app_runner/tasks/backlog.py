@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, bindparam, case, exists, func, or_, select, update
 
 from app_runner.tasks.leases import MESSAGE, TASK
 from app_runner.tasks.statements import CANCELLING
@@ -59,6 +59,44 @@ UNKNOWN_TASKS = (
         TASK.c.task_name.not_in(bindparam("names", expanding=True)),
     )
     .limit(AT_ONCE)
+)
+#: Tasks that nobody works on any more: a job of theirs that is still to come, or that
+#: runs, would be in the journal. Nobody has said of the oldest how long that may be.
+LEFT_TASKS = (
+    select(TASK.c.id, TASK.c.revision)
+    .where(
+        TASK.c.state == "queued",
+        TASK.c.message.is_(None),
+        TASK.c.finished_at.is_(None),
+        TASK.c.lease_key.is_(None),
+        or_(
+            TASK.c.lease_expires_at < bindparam("time"),
+            TASK.c.lease_expires_at.is_(None) & (TASK.c.started_at < bindparam("since")),
+        ),
+        ~exists().where(MESSAGE.c.task_id == TASK.c.id),
+    )
+    .limit(AT_ONCE)
+)
+#: Times further away than any that is written here: a clock was wrong when they were.
+FAR_TASKS = (
+    TASK.c.state.in_(("queued", "running", CANCELLING)),
+    or_(TASK.c.lease_key.is_not(None), TASK.c.message.is_not(None)),
+    TASK.c.lease_expires_at > bindparam("latest"),
+)
+FAR_MESSAGES = (
+    MESSAGE.c.state.in_(("queued", "running")),
+    MESSAGE.c.due_at > bindparam("latest"),
+)
+#: A look whether there are some, which locks nothing, and what brings them nearer.
+NEARER = (
+    (
+        select(TASK.c.id).where(*FAR_TASKS).limit(1),
+        update(TASK).where(*FAR_TASKS).values(lease_expires_at=bindparam("latest")),
+    ),
+    (
+        select(MESSAGE.c.id).where(*FAR_MESSAGES).limit(1),
+        update(MESSAGE).where(*FAR_MESSAGES).values(due_at=bindparam("latest")),
+    ),
 )
 DUE_TASKS = (
     select(

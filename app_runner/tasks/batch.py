@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ class Batch:
     """Calls ``write`` a moment after `begin`, once for all that was told meanwhile.
 
     ``write`` runs in a thread with an app context (so a session) of its own, or in the
-    thread that calls `flush`, never twice at a time.
+    thread that calls `flush`, never twice at a time. A process that the job has forked
+    writes nothing: it has neither the thread nor a connection of its own.
     """
 
     def __init__(self, app: Flask, write: Callable[[], None]) -> None:
@@ -27,11 +29,19 @@ class Batch:
         self._app = app
         self._write = write
         self._lock = threading.RLock()
+        self._process = os.getpid()
         #: Whether a write will come; who tells something begins one unless it does.
         self.waits = False
 
+    @property
+    def is_forked(self) -> bool:
+        """Tell whether this is a process that the one of the batch has forked."""
+        return os.getpid() != self._process
+
     def begin(self) -> None:
         """Let `write` be called soon."""
+        if self.is_forked:
+            return
         self.waits = True
         timer = threading.Timer(EVERY, self._fire)
         timer.daemon = True

@@ -11,7 +11,6 @@ import logging
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urljoin
 
 from flask import url_for
 from requests.exceptions import RequestException
@@ -22,8 +21,18 @@ from app_runner.db.models import ProcessingTask, TaskFile, TaskLink
 from app_runner.db.models.files import SCRATCH
 from app_runner.errors import RunnerError, StepError, UserError
 from app_runner.fetch import FetchRefused
+from app_runner.fetch.failures import why_failed
 from app_runner.state import current_runner
-from app_runner.tasks import cancelling, deliveries, monitors, neighbours, records, steps
+from app_runner.tasks import (
+    cancelling,
+    capture,
+    deliveries,
+    interop,
+    monitors,
+    neighbours,
+    records,
+    steps,
+)
 from app_runner.tasks import subscriptions as own_subscriptions
 from app_runner.tasks.asking import Question
 from app_runner.tasks.called import SAVED, CalledTask
@@ -60,23 +69,48 @@ def call_plugin(
         if task is not None:
             _call_off(task, number)
         return
+    delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(looks, 6))
     try:
         ended = _go_on(task, number, question)
         misses = 0
     except NoAnswer as error:
         LOG.info("Task %s: the plugin that it called gives no answer: %s", db_id, error)
         ended, misses = False, misses + 1
-        most = MOST_MISSES if _url(task, number) else MOST_STARTS
-        if again and misses > most:
-            _fail(task, question, str(error))
+        if again and _gives_up(task, number, question, str(error), misses, delay):
             return
     except UserError as error:
         _fail(task, question, str(error))
         return
     if again and not ended:
         kwargs = {"db_id": db_id, "number": number, "looks": looks + 1, "misses": misses}
-        delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(looks, 6))
         call_plugin.apply_async(kwargs=kwargs, countdown=delay)
+
+
+def _gives_up(
+    task: ProcessingTask,
+    number: int,
+    question: Question,
+    reason: str,
+    misses: int,
+    delay: int,
+) -> bool:
+    """Fail the task after too many misses, else say in its log that it waits."""
+    most = MOST_MISSES if _url(task, number) else MOST_STARTS
+    if misses > most:
+        _fail(task, question, reason)
+        return True
+    capture.say(
+        _(
+            "%(plugin)s gives no answer (%(reason)s). It is asked again in %(delay)s s; "
+            "this was try %(misses)s of %(most)s.",
+            plugin=question.opened()["call"]["plugin"],
+            reason=reason,
+            delay=delay,
+            misses=misses,
+            most=most + 1,
+        )
+    )
+    return False
 
 
 def _go_on(task: ProcessingTask, number: int, question: Question) -> bool:
@@ -101,12 +135,13 @@ def _go_on(task: ProcessingTask, number: int, question: Question) -> bool:
 
 
 def _asked(url: str, method: str = "GET", **parts: Any) -> Answer:
+    DB.session.rollback()  # a lock of ours would keep the other session waiting
     try:
         return neighbours.ask(url, method, **parts)
     except FetchRefused as error:
         raise UserError(str(error)) from error
     except RequestException as error:
-        raise NoAnswer(str(error)) from error
+        raise NoAnswer(why_failed(error)) from error
 
 
 def _start(task: ProcessingTask, number: int, question: Question) -> str:
@@ -142,7 +177,7 @@ def _entry_point(plugin: str) -> str:
     href = entry.get("href") if isinstance(entry, dict) else None
     if not href:
         raise UserError(_("There is no plugin at %(url)s.", url=url))
-    return urljoin(answer.url, str(href))
+    return interop.endpoint(url, answer.url, str(href))
 
 
 def plugin_url(plugin: str) -> str:

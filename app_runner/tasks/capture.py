@@ -120,6 +120,12 @@ def install(app: Flask) -> None:
     sys.stdout, sys.stderr = replaced
 
 
+def say(text: str) -> None:
+    """Add a line of the runner's own to the log of the job that runs here."""
+    if (log := CURRENT.get()) is not None:
+        log.add(text)
+
+
 def end_part(connection: Connection) -> None:
     """Write the last lines of the job in the transaction that ends its part."""
     capture: Capture | None = state_of(current_app).caches.get(CAPTURE)

@@ -15,6 +15,7 @@ from app_runner.errors import TaskNotFound, UnavailableError
 from app_runner.state import current_runner, state_of
 from app_runner.tasks import records
 from app_runner.tasks.asking import Question
+from app_runner.tasks.exits import exits_as_errors
 from app_runner.tasks.handle import Task
 from app_runner.tasks.jobs import CORE
 from app_runner.tasks.records import Attempt
@@ -48,7 +49,8 @@ def clean_up(of_task: int) -> None:
         task.state, secrets = Question(**asked).read()
         task.hide(secrets)
     try:
-        hook(task)
+        with exits_as_errors():
+            hook(task)
     finally:
         task.write()
 

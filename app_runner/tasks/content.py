@@ -167,7 +167,8 @@ def _table(table: Any, content_type: str) -> Saveable:
     frame = table.to_frame() if hasattr(table, "to_frame") else table
     named = type(frame.index).__name__ != "RangeIndex"
     if named:
-        frame = frame.reset_index()
+        taken = {name: f"{name} (index)" for name in frame.index.names if name in frame}
+        frame = frame.rename_axis(index=taken).reset_index()
     ways: dict[str, Callable[[], Any]] = {
         CSV: lambda: frame.to_csv(index=False),
         JSON: lambda: frame.to_json(orient="records", force_ascii=False),

@@ -39,6 +39,9 @@ SUBSCRIBERS = (
 )
 #: Begins the receiver that is a task of ours which waits for the task it has called.
 OUR_CALL = "app-runner:call/"
+#: Begins the URL of a receiver that is a plugin of ours, which the owner of the task has
+#: subscribed: it is told in their name. No client can write such a URL.
+AS_OWNER = "app-runner:as-owner/"
 #: True while signals are sent for a change whose deliveries are noted already.
 NOTED: ContextVar[bool] = ContextVar("app_runner_deliveries_noted", default=False)
 
@@ -100,7 +103,7 @@ def _columns(
         "task_href": source,
         "event_type": event,
         "body": json.dumps(body),
-        "receiver": urlsplit(hook).netloc.rpartition("@")[2][:255],
+        "receiver": urlsplit(hook.removeprefix(AS_OWNER)).netloc.rpartition("@")[2][:255],
         "created_at": moment,
         "due_at": moment,
         "begun": 0,

@@ -23,10 +23,18 @@ TAKE = (
     update(DUTY)
     .where(
         DUTY.c.name == bindparam("of_name"),
-        or_(DUTY.c.holder == bindparam("me"), DUTY.c.until < bindparam("time")),
+        or_(
+            DUTY.c.holder == bindparam("me"),
+            DUTY.c.until < bindparam("time"),
+            DUTY.c.until >= bindparam("never"),
+        ),
     )
     .values(holder=bindparam("me"), until=bindparam("then"))
 )
+
+
+#: What is held for so many times what is asked for was written by a clock that is wrong.
+PLAUSIBLE = 20
 
 
 def is_mine(name: str, seconds: float) -> bool:
@@ -37,17 +45,17 @@ def is_mine(name: str, seconds: float) -> bool:
     me = f"{socket.gethostname()}:{os.getpid()}"
     connection = DB.session.connection()
     row = connection.execute(SEEN, {"of_name": name}).first()
-    moment = now()
+    moment, wanted = now(), timedelta(seconds=seconds)
     if row is None:
         _create(name)
-    elif row.holder == me and row.until > moment + timedelta(seconds=seconds / 2):
+    elif row.holder == me and row.until > moment + wanted / 2:
         DB.session.rollback()
         return True
-    elif row.holder != me and row.until > moment:
+    elif row.holder != me and moment < row.until < moment + PLAUSIBLE * wanted:
         DB.session.rollback()
         return False
     values: dict[str, Any] = {"of_name": name, "me": me, "time": moment}
-    values["then"] = moment + timedelta(seconds=seconds)
+    values |= {"then": moment + wanted, "never": moment + PLAUSIBLE * wanted}
     taken = DB.session.connection().execute(TAKE, values).rowcount == 1
     DB.session.commit()
     return taken

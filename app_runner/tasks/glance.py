@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask as Task
 from app_runner.db.models import TaskAttempt, TaskLogChunk
 from app_runner.errors import TaskNotFound
@@ -29,15 +28,15 @@ GLANCE = select(
     *(Task.attempt, Task.max_attempts, Task.multi_step),
     *(Task.progress_value, Task.progress_start, Task.progress_target),
     Task.progress_unit,
+    Task.message.is_(None).label("has_no_message"),
     LAST_CHUNK.label("last_chunk"),
     WORKER.label("worker"),
 ).where(Task.id == bindparam("task_id"))
 
 
-def at(task_id: int) -> Any:
+def at(connection: Connection, task_id: int) -> Any:
     """Look at a task; raises `TaskNotFound`."""
-    with DB.engine.connect() as connection:
-        row = connection.execute(GLANCE, {"task_id": task_id}).first()
+    row = connection.execute(GLANCE, {"task_id": task_id}).first()
     if row is None:
         raise TaskNotFound(f"there is no task {task_id}")
     return row

@@ -29,6 +29,7 @@ from app_runner.fetch.described import (
     file_name_of,
     is_data_url,
 )
+from app_runner.fetch.failures import why_failed
 from app_runner.state import current_runner
 from app_runner.tasks.content import type_of
 from app_runner.tasks.kept_content import KeptContent
@@ -97,8 +98,6 @@ class ReadableFile(ABC):
             content_type = self.content_type
             try:
                 found = load_entities(file, content_type, **options)
-            except UserError:
-                raise
             except ValueError as error:
                 raise self._unreadable(str(error)) from error
             yield from found
@@ -196,9 +195,7 @@ class InputFile(ReadableFile):
         except UserError:
             raise
         except RequestException as error:
-            status = getattr(error.response, "status_code", None)
-            reason = _("the answer was %(status)s", status=status) if status else None
-            raise self._unreadable(reason or type(error).__name__) from error
+            raise self._unreadable(why_failed(error)) from error
 
     def _facts(self) -> Facts:
         if self._told is not None:

@@ -1,6 +1,8 @@
-"""Calls other plugins, here or elsewhere, over HTTP: finds, starts and asks their tasks.
+"""Calls other plugins, here or elsewhere: finds, starts and asks their tasks.
 
-All URLs go through the guarded door, with short waits: a job that waits holds a worker.
+Those of this runner are asked in its own process, in the name of the user whom the job or
+request works for (see docs/adr/0027). All other URLs go through the guarded door, without
+a name, with short waits: a job that waits holds a worker.
 The names follow the QHAna plugin runner.
 """
 
@@ -12,18 +14,19 @@ from typing import Any, Literal
 from urllib.parse import urljoin
 
 import requests
+from requests.exceptions import RequestException
 
 from app_runner.babel import gettext as _
 from app_runner.errors import UserError
 from app_runner.state import current_runner
+from app_runner.tasks import neighbours
+from app_runner.tasks.neighbours import MAX_DOCUMENT
 
 LOG = logging.getLogger(__name__)
 
 Status = Literal["PENDING", "SUCCESS", "FAILURE"]
 #: Seconds for metadata and the state of a task, and for starting one.
 ASK_SECONDS, CALL_SECONDS = 5.0, 15.0
-#: Bytes of metadata or of a task document, at most.
-MAX_DOCUMENT = 2**24
 #: Words on the wire; all others mean that the task has failed.
 STATUS_WORDS: dict[Any, Status] = {
     "PENDING": "PENDING",
@@ -54,7 +57,20 @@ def get_plugin_endpoint(plugin_url: str, interaction_endpoint: str | None = None
         raise UnexpectedAnswer(
             _("%(url)s names no endpoint %(wanted)s.", url=plugin_url, wanted=wanted)
         )
-    return urljoin(plugin_url, str(href))
+    return endpoint(plugin_url, plugin_url, str(href))
+
+
+def endpoint(plugin_url: str, base: str, href: str) -> str:
+    """Give the URL of an endpoint that the metadata at ``plugin_url`` names.
+
+    Raises `UnexpectedAnswer` when a plugin elsewhere names one of ours: what it is called
+    with would be done here, in the name of the user.
+    """
+    found = urljoin(base, href)
+    if neighbours.own_url(found) and not neighbours.own_url(plugin_url):
+        text = _("%(url)s names an endpoint of another runner.", url=plugin_url)
+        raise UnexpectedAnswer(text)
+    return found
 
 
 def call_plugin_endpoint(
@@ -65,9 +81,9 @@ def call_plugin_endpoint(
     ``data`` is sent as a form. With ``debug`` the answer of a call that fails is logged.
     Raises what fetching raises.
     """
-    with current_runner.fetcher.open(
+    with _opened(
         endpoint_url,
-        method="POST",
+        "POST",
         data=data,
         raise_on_error_status=False,
         timeout=CALL_SECONDS,
@@ -92,8 +108,26 @@ def get_task_result_no_wait(result_url: str) -> tuple[Status, Any]:
 def get_document(url: str, **options: Any) -> dict[str, Any]:
     """Give the JSON object at ``url``; ``options`` are those of `Fetcher.open`."""
     given = {"timeout": ASK_SECONDS, "max_seconds": ASK_SECONDS, **options}
-    with current_runner.fetcher.open(url, max_bytes=MAX_DOCUMENT, **given) as response:
+    with _opened(url, max_bytes=MAX_DOCUMENT, **given) as response:
         return json_object(response)
+
+
+def _opened(
+    url: str, method: str = "GET", data: Any = None, json: Any = None, **options: Any
+) -> requests.Response:
+    """Open inside what is ours, and everything else as `Fetcher.open` does."""
+    try:
+        response = neighbours.opened(url, method, data, json)
+    except RequestException:
+        raise
+    except UserError as error:
+        raise UnexpectedAnswer(str(error)) from error
+    if response is None:
+        parts: Any = {"data": data, "json": json, **options}
+        return current_runner.fetcher.open(url, method=method, **parts)
+    if options.get("raise_on_error_status", True):
+        response.raise_for_status()
+    return response
 
 
 def json_object(response: requests.Response) -> dict[str, Any]:

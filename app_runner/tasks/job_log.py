@@ -55,7 +55,9 @@ class JobLog:
         self._attempt, self._hide = number, hide
 
     def add(self, text: str) -> None:
-        """Add whole lines."""
+        """Add whole lines; those of a process that the job has forked are left out."""
+        if self._batch.is_forked:
+            return
         with self._guard:
             for line in text.splitlines() or [""]:
                 cut = line[:LONGEST_LINE]

@@ -9,7 +9,6 @@ from celery.result import AsyncResult
 
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
-from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
 from app_runner.tasks import deliveries, records, working
 from app_runner.tasks.processing import explain
 from app_runner.tasks.recorder import UNTIL_DATABASE_ANSWERS, RecordedTask, TaskRecorder
@@ -27,7 +26,7 @@ ENDING: dict[str, Any] = {
 }
 
 
-@CORE.task(name="app-runner.save-result", **ENDING)
+@CORE.task(name=working.SAVE_RESULT, **ENDING)
 def save_task_result(task_log: str | None, db_id: int) -> None:
     """End task ``db_id`` with SUCCESS; last link of a chain, takes what the job returned.
 
@@ -35,21 +34,21 @@ def save_task_result(task_log: str | None, db_id: int) -> None:
     """
     if task_log is not None and not isinstance(task_log, str):
         raise TypeError(f"a job must return text or None, not {type(task_log).__name__}")
-    _once(records.succeed, db_id, task_log or "")
+    working.end_once(records.succeed, db_id, task_log or "")
 
 
 @CORE.task(name="app-runner.save-error", bind=True, **ENDING)
 def save_task_error(self: Any, failing_task_id: str, db_id: int) -> None:
     """End task ``db_id`` with FAILURE; errback, gets the id of the failed job."""
     if told := self.request.get("failure"):
-        _once(records.fail, db_id, told)
+        working.end_once(records.fail, db_id, told)
         return
     result: AsyncResult = self.app.AsyncResult(failing_task_id)  # type: ignore[type-arg]
     error: Any = result.result
     trace = None if result.traceback is None else str(result.traceback)
     LOG.error("Job %s of task %s failed: %r\n%s", failing_task_id, db_id, error, trace)
     text = explain(error, trace) if error else _("The job failed and its error was lost.")
-    _once(records.fail, db_id, text)
+    working.end_once(records.fail, db_id, text)
 
 
 @CORE.task(name="app-runner.add-step", ignore_result=True, **UNTIL_DATABASE_ANSWERS)
@@ -84,12 +83,3 @@ def add_step(
     deliveries.note(db_id, ("steps",))
     DB.session.commit()
     records.tell(db_id, status=False, steps=True)
-
-
-def _once(end: Any, db_id: int, log: str) -> None:
-    """End the task; a message that comes twice or too late changes nothing."""
-    try:
-        end(db_id, log)
-    except (TaskFinished, TaskNotFound, LeaseLost) as error:
-        LOG.warning("Message ignored: %s", error)
-        working.drop_message()

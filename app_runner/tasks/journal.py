@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, case, delete, insert, select, update
 from app_runner.db.engine import DB
 from app_runner.db.types import now
 from app_runner.errors import JobLost
-from app_runner.tasks.leases import MESSAGE, TRUST, Lease, is_free
+from app_runner.tasks.leases import MESSAGE, TASK, TRUST, Lease, is_free
 from app_runner.tasks.losses import HANDED_BACK, told
 
 if TYPE_CHECKING:
@@ -67,6 +67,15 @@ RELEASE = (
             else_=MESSAGE.c.attempt,
         ),
     )
+)
+LEAVE = (
+    update(TASK)
+    .where(
+        TASK.c.id == bindparam("of_task"),
+        TASK.c.finished_at.is_(None),
+        TASK.c.message.is_(None),
+    )
+    .values(lease_expires_at=bindparam("until"))
 )
 FORGET = delete(MESSAGE).where(MESSAGE.c.task_id == bindparam("of_task"))
 
@@ -180,6 +189,16 @@ def strike_out(key: str, lease_key: str) -> bool:
     return DB.session.connection().execute(STRIKE_OUT, values).rowcount == 1
 
 
+def leave(task_id: int | None, patience: timedelta) -> None:
+    """Say how long the task of a job that was worked off may be without another one.
+
+    Belongs to the session's transaction. What has no job for longer, the reaper ends.
+    """
+    if task_id is not None:
+        values = {"of_task": task_id, "until": now() + patience}
+        DB.session.connection().execute(LEAVE, values)
+
+
 def drop(key: str) -> None:
     """Delete a message that nobody will work off; commits."""
     DB.session.connection().execute(delete(MESSAGE).where(OF_KEY), {"key_": key})
@@ -221,6 +240,14 @@ def release(
     found = connection.execute(RELEASE, {**values, "until": now() + TRUST}).rowcount == 1
     DB.session.commit()
     return found
+
+
+def has_others(task_id: int, key: str) -> bool:
+    """Tell whether a task has messages besides this one."""
+    others = select(MESSAGE.c.id).where(
+        MESSAGE.c.task_id == task_id, MESSAGE.c.publication_key != key
+    )
+    return DB.session.connection().execute(others.limit(1)).first() is not None
 
 
 def forget(task_id: int) -> None:

@@ -27,6 +27,7 @@ COLUMNS = (
     *(ProcessingTask.origin, ProcessingTask.owner, ProcessingTask.state),
     *(ProcessingTask.task_status, ProcessingTask.attempt, ProcessingTask.max_attempts),
     *(ProcessingTask.started_at, ProcessingTask.finished_at),
+    ProcessingTask.message.is_(None).label("has_no_message"),
 )
 
 

@@ -10,6 +10,8 @@ from app_runner.babel import gettext as _
 
 #: Outcomes besides killed and exited ones.
 NO_SIGN, HANDED_BACK = "no sign of life", "handed back"
+#: Of a job that gave its message back itself.
+GAVE_BACK = "gave its message back"
 KILLED, EXITED = "killed by signal ", "exited with code "
 SIGNAL = re.compile(r"signal (\d+)")
 CODE = re.compile(r"exitcode (\d+)")
@@ -34,6 +36,8 @@ def words(outcome: str) -> str:
     if outcome.startswith(EXITED):
         code = outcome.removeprefix(EXITED)
         return _("the process of the worker ended itself (code %(code)s)", code=code)
+    if outcome == GAVE_BACK:
+        return _("the job gave its message back")
     if outcome == HANDED_BACK:
         return _("the worker was stopped")
     return _("the worker gave no sign of life any more")
@@ -43,6 +47,8 @@ def told(outcomes: Sequence[str]) -> str:
     """Say why a job is not tried again: how each execution of it was lost."""
     counted = [one for one in outcomes if one != HANDED_BACK] or [HANDED_BACK]
     lost = [words(outcome) for outcome in counted]
+    if set(counted) == {GAVE_BACK}:
+        return _("The job gave its message back %(count)d times.", count=len(lost))
     if len(lost) == 1:
         return _("The worker was lost while it ran: %(how)s.", how=lost[0])
     if len(set(lost)) == 1:

@@ -27,6 +27,7 @@ from celery.worker.state import task_ready
 from flask import Flask
 
 from app_runner.state import state_of
+from app_runner.tasks.references import speaking_of
 
 LOG = logging.getLogger(__name__)
 PERIOD = 1.0  # seconds between two rounds
@@ -90,28 +91,31 @@ class WatchedRequest(Request):
     ) -> None:
         """Put a job back whose process has died; its next claim decides what becomes."""
         error = getattr(exc_info.exception, "exc", exc_info.exception)
-        if not isinstance(error, PROCESS_DIED) or not self._is_durable:
-            super().on_failure(exc_info, send_failed_event, return_ok)
-            return
-        LOG.warning("%s[%s]: %s", self.name, self.id, error)
-        task_ready(self)
-        self.minder.job_broke(self.as_job(), error)
-        self.reject(requeue=True)
+        with speaking_of(self.request_dict):
+            if not isinstance(error, PROCESS_DIED) or not self._is_durable:
+                super().on_failure(exc_info, send_failed_event, return_ok)
+                return
+            LOG.warning("%s[%s]: %s", self.name, self.id, error)
+            task_ready(self)
+            self.minder.job_broke(self.as_job(), error)
+            self.reject(requeue=True)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """End a job that took too long."""
-        super().on_timeout(soft, timeout)
-        if not soft:
-            self.minder.job_broke(self.as_job(), TimeLimitExceeded(timeout))
+        with speaking_of(self.request_dict):
+            super().on_timeout(soft, timeout)
+            if not soft:
+                self.minder.job_broke(self.as_job(), TimeLimitExceeded(timeout))
 
     def _announce_revoked(
         self, reason: str, terminated: bool, signum: Any, expired: bool
     ) -> None:
         """End what was called off with the tools of Celery, or came too late."""
         base: Any = super()
-        base._announce_revoked(reason, terminated, signum, expired)
-        if self._is_durable:
-            self.minder.job_broke(self.as_job(), TaskRevokedError(reason))
+        with speaking_of(self.request_dict):
+            base._announce_revoked(reason, terminated, signum, expired)
+            if self._is_durable:
+                self.minder.job_broke(self.as_job(), TaskRevokedError(reason))
 
     @property
     def _is_durable(self) -> bool:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from requests.exceptions import HTTPError, RequestException
 
+from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import BrokerUnavailable
-from app_runner.tasks import deliveries
+from app_runner.tasks import deliveries, neighbours, records, subscriptions
 from app_runner.tasks.interop import (
     Status,
     UnexpectedAnswer,
@@ -46,7 +47,7 @@ def subscribe(
     links = get_task_result_no_wait(result_url)[1].get("links") or ()
     hrefs = [link.get("href") for link in links if link.get("type") == "subscribe"]
     wanted: Sequence[str | None] = [None] if events == "all" else list(events)
-    done = bool(hrefs) and _subscribed(str(hrefs[0]), webhook_url, wanted)
+    done = bool(hrefs) and _subscribed(result_url, str(hrefs[0]), webhook_url, wanted)
     if check_for_updates and (monitor := _monitored(wanted)) is not None:
         arguments = {"result_url": result_url, "webhook_url": webhook_url}
         more = {"monitor": monitor, "retry": False}
@@ -54,15 +55,27 @@ def subscribe(
     return done
 
 
-def _subscribed(href: str, hook: str, events: Sequence[str | None]) -> bool:
+def _subscribed(url: str, href: str, hook: str, events: Sequence[str | None]) -> bool:
     command = {"command": "subscribe", "webhookHref": hook}
     try:
+        _refuse_others(url, href)
         for event in events:
             get_document(href, method="POST", json={**command, "event": event})
     except RequestException as error:
         LOG.warning("No subscription at %s: %s", href, error)
         return False
     return True
+
+
+def _refuse_others(url: str, href: str) -> None:
+    """Raise `UnexpectedAnswer` when a link leads to us, but not to the task at ``url``.
+
+    Who answers at ``url`` could else let us send something in the name of the user.
+    """
+    named, own = neighbours.own_url(href), neighbours.own_url(url)
+    wanted = neighbours.own_task_id(own) if own else None
+    if named and (wanted is None or neighbours.own_task_id(named) != wanted):
+        raise UnexpectedAnswer(_("%(url)s names another task.", url=url))
 
 
 def _monitored(events: Sequence[str | None]) -> str | None:
@@ -142,16 +155,25 @@ def _ask(job: Any, url: str, hook: str, retry: bool, find_event: Any) -> None:
         status, document = get_task_result_no_wait(url)
         event = find_event(status, document)
         if event is not None:
-            deliveries.add(hook, url, event, status=status)
-            DB.session.commit()
+            _tell(hook, url, event, status)
             return
     except (RequestException, BrokerUnavailable) as error:
         if not retry or not _may_pass(error):
             LOG.warning("Task %s is not monitored: %s", url, error)
             return
+        LOG.info("Task %s gives no answer now, it is asked again: %s", url, error)
     if retry and job.request.retries < QUESTIONS:
         delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(job.request.retries, 6))
         raise job.retry(countdown=delay)
+
+
+def _tell(hook: str, url: str, event: str, status: str) -> None:
+    own = neighbours.own_task_id(url)
+    task = None if own is None else records.get(own)
+    receiver = hook if task is None else subscriptions.receiver(task, hook)
+    known = own if receiver != hook else None
+    deliveries.add(receiver, url, event, known, status=status)
+    DB.session.commit()
 
 
 def _may_pass(error: Exception) -> bool:

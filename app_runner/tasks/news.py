@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import threading
 import time
 from typing import Any
 
 from flask import Flask
 from kombu import Connection
 from kombu.exceptions import KombuError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from app_runner.state import RunnerState, state_of
 from app_runner.tasks.signals import TASK_STATUS_CHANGED, TASK_STEPS_CHANGED
@@ -39,17 +43,44 @@ class Channel:
         digest = hashlib.sha256(b"app-runner news\0" + secret).hexdigest()
         self._name = f"app-runner.{digest[:16]}"  # databases of one Redis share channels
         self._connection: Connection | None = None
+        self._teller: Any = None  # a connection of redis-py whose last answer is unread
+        self._told_by = os.getpid()
+        self._lock = threading.Lock()
         self._silent_until = 0.0
 
     def tell(self, task_id: int) -> None:
         """Tell whoever listens; never fails, and never takes long."""
         if not self.exists or time.monotonic() < self._silent_until:
             return
+        if self._told_by != os.getpid():
+            # A forked process shares no connection, and a thread that it lacks may have
+            # held the lock.
+            self._lock, self._teller = threading.Lock(), None
+            self._told_by = os.getpid()
         try:
-            self._client().publish(self._name, task_id)
+            with self._lock:
+                self._publish(task_id)
         except FAILS as error:
             LOG.debug("Nobody was told of task %s: %s", task_id, error)
             self._silent_until = time.monotonic() + PAUSE
+            self._teller = None
+
+    def _publish(self, task_id: int) -> None:
+        """Send it; the answer, for which nobody has to wait, is read before the next."""
+        if self._teller is not None and not self._is_usable(self._teller):
+            self._teller.disconnect()
+            self._teller = None
+        if self._teller is None:
+            self._teller = self._client().connection_pool.get_connection()
+        self._teller.send_command("PUBLISH", self._name, task_id)
+
+    def _is_usable(self, connection: Any) -> bool:
+        """Read the last answer; tells whether the connection is open and silent then."""
+        try:
+            connection.read_response()
+            return not connection.can_read(timeout=0)
+        except (RedisConnectionError, RedisTimeout):
+            return False
 
     def listen(self) -> Any:
         """Give a subscription of redis-py; raises one of `FAILS`."""

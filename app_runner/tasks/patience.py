@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app_runner.db.engine import DB
+from app_runner.tasks.exits import leave_if_unfit
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,6 +26,7 @@ def patiently(action: Callable[[], T]) -> T:
             return action()
         except DATABASE_AWAY as error:
             DB.session.rollback()
+            leave_if_unfit()  # it is not the database then
             if time.monotonic() > until:
                 raise
             LOG.warning("What a job has done waits for the database: %s", error)

@@ -22,8 +22,9 @@ from app_runner.db.signals import VIRTUAL_PLUGIN_CREATED, VIRTUAL_PLUGIN_REMOVED
 from app_runner.errors import UnavailableError
 from app_runner.fetch import Fetcher
 from app_runner.state import RunnerState, current_runner, state_of
-from app_runner.tasks.interop import MAX_DOCUMENT, UnexpectedAnswer, json_object
+from app_runner.tasks.interop import UnexpectedAnswer, json_object
 from app_runner.tasks.jobs import CORE
+from app_runner.tasks.neighbours import MAX_DOCUMENT
 
 LOG = logging.getLogger(__name__)
 #: A link as the registry writes it: href, rel, resourceType, …

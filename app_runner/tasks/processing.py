@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from billiard.exceptions import SoftTimeLimitExceeded, WorkerLostError
+from requests import RequestException
 
 from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.errors import JobLost, LeaseLost, UserError, without_paths
+from app_runner.fetch.failures import place_of, why_failed
 from app_runner.state import REQUEST_ID, current_runner
 from app_runner.tasks import cancelling, records, results, steps
 from app_runner.tasks.asking import Asked
@@ -146,10 +148,13 @@ def explain(error: object, trace: str | None) -> str:
 
 
 def _reason(error: object, trace: str | None) -> str:
-    if isinstance(error, JobLost):
+    if isinstance(error, JobLost | UserError):
         return str(error)
     if isinstance(error, WorkerLostError):
         return _("The worker was lost while it ran the job: %(how)s", how=str(error))
+    if isinstance(error, RequestException) and (place := place_of(error)):
+        why = why_failed(error)
+        return _("%(file)s cannot be read: %(reason)s", file=place, reason=why)
     if current_runner.settings["EXPOSURE"] == "local" and trace:
         return f"{error!r}\n{trace}"
     reason = without_paths(f"{type(error).__name__}: {error}")

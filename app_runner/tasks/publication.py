@@ -16,15 +16,16 @@ from sqlalchemy.orm import Session, UOWTransaction
 
 from app_runner.db.engine import DB, RunnerSession
 from app_runner.db.models import ProcessingTask, Step
+from app_runner.db.models.tasks import ANSWERED
 from app_runner.tasks import admission, journal, records, working
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.patience import patiently
+from app_runner.tasks.records import CREATED
 
 if TYPE_CHECKING:
     from app_runner.tasks.queue import RunnerCelery
 
 LOG = logging.getLogger(__name__)
-CREATED, ANSWERED = "created_tasks", "answered_steps"
 
 
 class Fate(Enum):
@@ -79,7 +80,12 @@ def _concerned(message: Outgoing) -> int | None:
     if task_id is None:
         DB.session.flush()
         created = DB.session.info.get(CREATED, ())
-        task_id = created[0] if len(created) == 1 else None
+        answered = DB.session.info.get(ANSWERED, ())
+        if len(created) == 1:
+            return int(created[0])
+        if not created and len(answered) == 1:
+            step = DB.session.get(Step, answered[0])
+            return step.task_id if step else None
     return task_id
 
 
@@ -133,7 +139,9 @@ def _reopen(step_id: int) -> None:
 
 @event.listens_for(RunnerSession, "before_flush")
 def _admit(session: Session, context: UOWTransaction, instances: object) -> None:
-    admission.admit(row for row in session.new if isinstance(row, ProcessingTask))
+    for row in session.new:
+        if isinstance(row, ProcessingTask):
+            admission.admit(row.plugin, row.owner)
 
 
 @event.listens_for(RunnerSession, "after_flush")

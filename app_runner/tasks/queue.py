@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 from celery import Celery, Task, current_task, signals
 from celery.backends.redis import RedisBackend
+from celery.exceptions import Retry
 from flask import Flask, current_app, has_app_context
 from kombu.utils.uuid import uuid
 
@@ -51,11 +54,13 @@ from app_runner.tasks.celery_settings import (
     if_it_can,
     transport_options,
 )
-from app_runner.tasks.exits import exits_as_errors
+from app_runner.tasks.exits import exits_as_errors, leave, leave_if_unfit
+from app_runner.tasks.job_results import JobResult
 from app_runner.tasks.jobs import CORE_TASKS
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.publication import Fate
 from app_runner.tasks.queues import FairQueues, QueuePlan
+from app_runner.tasks.references import name_jobs, reference_of
 from app_runner.tasks.signed_messages import sign_messages
 
 LOG = logging.getLogger(__name__)
@@ -78,15 +83,27 @@ class JobTask(Task[Any, Any]):
         app = cast(RunnerCelery, self.app).flask_app
         if has_app_context() and current_app == app:  # called as a function
             return self.run(*args, **kwargs)
-        with job_context(app, self.request), capture.capturing(app, kwargs.get("db_id")):
+        request: Any = self.request
+        leave_if_unfit()
+        request.runs_in = os.getpid()
+        with job_context(app, request), capture.capturing(app, kwargs.get("db_id")):
             return working.work_off(self, exits_as_errors()(self.run), args, kwargs)
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        """Try again, unless this is a process that the job has forked: that one ends.
+
+        Celery's ``autoretry_for`` comes here before `exits_as_errors` sees the error.
+        """
+        if self.request.get("runs_in", os.getpid()) != os.getpid():
+            leave(sys.exc_info()[1] or Retry())
+        return super().retry(*args, **options)
 
 
 @contextmanager
 def job_context(app: Flask, request: Any) -> Iterator[None]:
     """Enter the app context of a job that came with the headers of ``request``."""
     url_token = BASE_URL.set(request.get("base_url"))
-    id_token = REQUEST_ID.set(request.get("request_id") or request.id or "-")
+    id_token = REQUEST_ID.set(reference_of(request))
     depth_token = CALL_DEPTH.set(request.get("call_depth") or 0)
     owner_token = OWNER.set(request.get("owner"))
     try:
@@ -198,6 +215,12 @@ class RunnerCelery(Celery):
         given = {**bounds, **(options.pop("transport_options", None) or {})}
         return super().connection_for_write(url, transport_options=given, **options)
 
+    @cached_property
+    def AsyncResult(self) -> Any:
+        """Give the class of results, bound to this Celery."""
+        bind: Any = self.subclass_with_self
+        return bind(JobResult, name="AsyncResult", reverse="AsyncResult")
+
     def _get_backend(self) -> Any:
         """Make the result backend.
 
@@ -242,6 +265,7 @@ class RunnerCelery(Celery):
 def init_app(app: Flask) -> None:
     """Make the Celery of ``app`` and register the runner's own tasks."""
     state = state_of(app)
+    redis_transport.install()
     celery = RunnerCelery("app_runner", set_as_current=False)
     celery.flask_app = app
     celery.config_from_object(celery_settings(state.settings))
@@ -256,16 +280,14 @@ def init_app(app: Flask) -> None:
 
 def serve_worker(app: Flask) -> Celery:
     """Prepare the Celery of ``app`` for consuming, in the process of a worker."""
-    redis_transport.install()
     celery = state_of(app).celery
     settings = state_of(app).settings
     celery.conf.broker_transport_options = transport_options(settings, bounded=False)
     signals.setup_logging.connect(_keep_logging, weak=False)
+    name_jobs()
 
-    def forked(**_: Any) -> None:
-        leave_parent_connections(app)
-
-    signals.worker_process_init.connect(forked, weak=False)
+    # Children of the pool, and processes that jobs fork themselves.
+    os.register_at_fork(after_in_child=partial(leave_parent_connections, app))
     webhooks.send_in_worker(app)
     capture.install(app)
     endings.watch(app)

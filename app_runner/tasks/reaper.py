@@ -38,6 +38,8 @@ from app_runner.tasks.backlog import (
     IS_KNOWN,
     LATER_MESSAGE,
     LATER_TASK,
+    LEFT_TASKS,
+    NEARER,
     NEVER_SENT,
     SILENT_MESSAGES,
     SILENT_TASKS,
@@ -48,7 +50,7 @@ from app_runner.tasks.backlog import (
 from app_runner.tasks.journal import Outgoing
 from app_runner.tasks.leases import ANY_TIME, MESSAGE, TASK, TRUST, renewal
 from app_runner.tasks.losses import HANDED_BACK, NO_SIGN, outcome_of
-from app_runner.tasks.minder import Job
+from app_runner.tasks.minder import WITHOUT_PROCESSES, Job
 
 if TYPE_CHECKING:
     from app_runner.tasks.queue import RunnerCelery
@@ -67,7 +69,12 @@ class Reaper:
         state = state_of(app)
         self._celery = cast("RunnerCelery", state.celery)
         self._turn = max(2.0, state.settings["LEASE_SECONDS"] / 3)
+        #: Longer than any lease, and than what is about to be sent is held.
+        longest = WITHOUT_PROCESSES * state.settings["LEASE_SECONDS"]
+        self._longest = timedelta(seconds=longest) + 2 * journal.HELD_AFTER
         self._counted_at = 0.0
+        self._left: dict[int, int] = {}  # tasks without a job: id and revision
+        self._left_at = 0.0
 
     def tick(self, _jobs: Sequence[Job]) -> None:
         """Do what there is to do now, if it is this process' duty."""
@@ -75,6 +82,10 @@ class Reaper:
             return
         self.end_silent()
         self.end_unknown()
+        if time.monotonic() - self._left_at >= TRUST.total_seconds():
+            self.end_left()
+            self.mend_times()
+            self._left_at = time.monotonic()
         self.send_held()
         if time.monotonic() - self._counted_at >= TRUST.total_seconds() / 2:
             again = self.send_lost()
@@ -148,6 +159,34 @@ class Reaper:
             journal.drop(message.publication_key)
             _end(message.task_id, why)
         DB.session.rollback()
+
+    def end_left(self) -> None:
+        """End tasks that have no job, and had none when we looked last.
+
+        In between their plugin may have been about to send one.
+        """
+        moment = now()
+        values = {"time": moment, "since": moment - KNOWN_WITHIN}
+        found = {row.id: row.revision for row in DB.session.execute(LEFT_TASKS, values)}
+        DB.session.rollback()
+        for task_id in [one for one in found if self._left.get(one) == found[one]]:
+            LOG.warning("No job of task %s is left", task_id)
+            _end(task_id, _("The task has no result: no job of it is left."), idle=True)
+            del found[task_id]
+        self._left = found
+
+    def mend_times(self) -> None:
+        """Bring nearer what a clock that was ahead has put off.
+
+        Who is alive renews a lease; nothing that goes out now is trusted for longer.
+        """
+        latest = {"latest": now() + self._longest}
+        connection = DB.session.connection()
+        for look, bring_nearer in NEARER:
+            if connection.execute(look, latest).first() is not None:
+                found = connection.execute(bring_nearer, latest).rowcount
+                LOG.warning("A clock was wrong: %s entries were put off too far", found)
+        DB.session.commit()
 
     def send_held(self) -> None:
         """Send what was to go out later and is due now."""
@@ -228,9 +267,9 @@ class Reaper:
             self._celery.publish(_message_of(row))
 
 
-def _end(task_id: int, why: str) -> None:
+def _end(task_id: int, why: str, *, idle: bool = False) -> None:
     with suppress(TaskFinished, TaskNotFound):
-        records.fail(task_id, why)
+        records.fail(task_id, why, idle=idle)
 
 
 def _is_mine(statement: Any, row: Any) -> bool:

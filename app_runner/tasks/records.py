@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from app_runner.application import base_url
 from app_runner.babel import gettext as _
@@ -26,7 +26,7 @@ from app_runner.db.models.tasks import FAILURE, SUCCESS
 from app_runner.db.types import now
 from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
 from app_runner.state import REQUEST_ID
-from app_runner.tasks import capture, deliveries, journal, leases, statements
+from app_runner.tasks import admission, capture, deliveries, journal, leases, statements
 from app_runner.tasks.leases import TRUST, Lease
 from app_runner.tasks.losses import HANDED_BACK, NO_SIGN, told
 from app_runner.tasks.signals import (
@@ -38,13 +38,13 @@ from app_runner.tasks.signals import (
 )
 from app_runner.tasks.statements import (
     ATTEMPT,
-    CLAIM,
     CLEAR_STEPS,
     END,
     END_HELD,
     END_IDLE,
     RELEASE,
     SEEN_BY_CLAIM,
+    claimed,
 )
 from app_runner.tasks.statements import CANCELLING as CANCELLING
 from app_runner.tasks.statements import CLOSE_ATTEMPT as CLOSE_ATTEMPT
@@ -56,6 +56,8 @@ from app_runner.tasks.statements import LOG_WITH_MORE as LOG_WITH_MORE
 ENDED = ("status", "details")
 #: For those who change tasks in a way of their own.
 TASK, OPEN_TASK = leases.TASK, statements.OPEN_TASK
+#: Where a session keeps the ids of tasks whose first message has not been sent.
+CREATED = "created_tasks"
 LOG_LIMIT = 1_000_000  # characters that are added to a log at once
 
 
@@ -101,12 +103,15 @@ def start(task_name: str, *, plugin: str | None = None, parameters: str = "") ->
     """Write and commit the row of a new task, and give its id.
 
     Its message is journaled with it: whoever dies now, the job named ``task_name`` runs.
+    Every submit passes here, therefore the row is written below the ORM.
     """
     columns = {"plugin": plugin, "parameters": parameters, **journaled()}
-    task = ProcessingTask(task_name, **columns)
-    DB.session.add(task)
+    row = ProcessingTask.columns_of(task_name, **columns)
+    admission.admit(row["plugin"], row["owner"])
     DB.session.flush()
-    task_id = task.id
+    written: Any = DB.session.connection().execute(insert(TASK), row)
+    task_id: int = written.inserted_primary_key[0]
+    DB.session.info.setdefault(CREATED, []).append(task_id)
     crash_point("submit-before-commit")
     DB.session.commit()
     return task_id
@@ -138,9 +143,9 @@ def claim(
     lease = lease or Lease.of()
     lease_key = lease.key
     wanted = {"task_id": task_id, "after_step": after_step}
-    taken = _changed(CLAIM, **wanted, **lease.as_values)
+    DB.session.flush()
     connection = DB.session.connection()
-    row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).first()
+    row, taken = claimed(connection, {**wanted, **lease.as_values})
     if row is None or not taken:
         DB.session.rollback()
         if row is not None and row.state == CANCELLING:  # its job may have died meanwhile
@@ -202,11 +207,10 @@ def release(
     more = int(outcome == HANDED_BACK)
     values = {"task_id": task_id, "held_by": lease_key, "before": before, "more": more}
     again = {"again": int(repeatable), "until": now() + TRUST}
-    if not _changed(RELEASE, **values, **again):
+    if (connection := _changed(RELEASE, **values, **again)) is None:
         DB.session.rollback()
         return False
     closing = {"of_task": task_id, "held_by": lease_key, "new_state": outcome}
-    connection = DB.session.connection()
     connection.execute(CLOSE_ATTEMPT, {**closing, "ended_at": now()})
     row = connection.execute(SEEN_BY_CLAIM, {"task_id": task_id}).one()
     DB.session.commit()
@@ -220,7 +224,7 @@ def report(attempt: Attempt, more_log: str = "", **columns: Any) -> None:
     """Write columns of the task and add to its log; raises `LeaseLost`."""
     statement = HELD_TASK.values(task_log=LOG_WITH_MORE, **columns)
     values = {"task_id": attempt.task_id, "held_by": attempt.lease_key, "more": more_log}
-    if not _changed(statement, **values):
+    if _changed(statement, **values) is None:
         DB.session.rollback()
         raise LeaseLost(
             f"attempt {attempt.number} no longer holds task {attempt.task_id}"
@@ -278,13 +282,12 @@ def _end(
     times = {"status": status, "new_state": state, "ended_at": now()}
     values = {"task_id": task_id, "more": log[-LOG_LIMIT:], **times}
     if attempt is None:
-        ended = _changed(end, **values)
+        connection = _changed(end, **values)
     else:
-        ended = _changed(END_HELD, held_by=attempt.lease_key, **values)
-    if not ended:
+        connection = _changed(END_HELD, held_by=attempt.lease_key, **values)
+    if connection is None:
         DB.session.rollback()
         raise _refusal(task_id, attempt)
-    connection = DB.session.connection()
     capture.end_part(connection)
     if files:
         connection.execute(insert(FILE), [{**file, "task_id": task_id} for file in files])
@@ -318,10 +321,11 @@ def _refusal(task_id: int, attempt: Attempt | None) -> Exception:
     return TaskFinished(f"task {task_id} has ended before")
 
 
-def _changed(statement: Any, **values: Any) -> bool:
-    """Compare and set; tells whether the row was as the statement asks."""
+def _changed(statement: Any, **values: Any) -> Connection | None:
+    """Compare and set; give the connection, or None if the row was not as asked."""
     DB.session.flush()
-    return DB.session.connection().execute(statement, values).rowcount == 1
+    connection = DB.session.connection()
+    return connection if connection.execute(statement, values).rowcount == 1 else None
 
 
 def tell(task_id: int, *, status: bool = True, steps: bool = False) -> None:

@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from celery import current_task
-
 from app_runner.db.engine import DB
 from app_runner.db.models import ProcessingTask, TaskFile, Upload
 from app_runner.db.models.files import SCRATCH
 from app_runner.db.types import now
-from app_runner.errors import LeaseLost, StoreError
+from app_runner.errors import StoreError
 from app_runner.files.contract import FileStore
 from app_runner.state import current_runner
-from app_runner.tasks import journal, quotas, records
+from app_runner.tasks import quotas, records
+from app_runner.tasks.fence import check_lease
 
 LOG = logging.getLogger(__name__)
 
@@ -89,8 +88,7 @@ def save_file(
     In a job whose message somebody else works off by now it raises `LeaseLost`.
     """
     task = records.get(task_id)
-    if current_task and not journal.is_held_by(current_task.request):
-        raise LeaseLost(f"{current_task.name} no longer holds its message")
+    check_lease()
     columns = write(task_id, content, name, file_type, mimetype, store)
     file = TaskFile(task, **columns)
     DB.session.add(file)

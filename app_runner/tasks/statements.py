@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, case, select, update
+from sqlalchemy import Connection, Table, bindparam, case, select, update
 
 from app_runner.db.models import Step, TaskAttempt, TaskFile
 from app_runner.db.models.tasks import SUCCESS
@@ -26,7 +26,8 @@ HELD_TASK = OPEN_TASK.where(TASK.c.lease_key == bindparam("held_by"))
 CLAIM = OPEN_TASK.where(
     TASK.c.attempt < TASK.c.max_attempts,
     TASK.c.current_step == bindparam("after_step"),
-    TASK.c.state.not_in(("waiting", CANCELLING)),
+    TASK.c.state != "waiting",
+    TASK.c.state != CANCELLING,
     is_free(TASK.c.lease_key, TASK.c.lease_expires_at),
 ).values(
     attempt=TASK.c.attempt + 1,
@@ -34,18 +35,14 @@ CLAIM = OPEN_TASK.where(
     lease_key=bindparam("new_key"),
     lease_expires_at=bindparam("until"),
 )
-SEEN_BY_CLAIM = select(
-    TASK.c.attempt,
-    TASK.c.max_attempts,
-    TASK.c.parameters,
-    TASK.c.multi_step,
-    TASK.c.finished_at,
-    TASK.c.current_step,
-    TASK.c.state,
-    TASK.c.data,
-    TASK.c.lease_key,
-    TASK.c.lease_expires_at,
-).where(TASK.c.id == bindparam("task_id"))
+_OF_CLAIM = (
+    *(TASK.c.attempt, TASK.c.max_attempts, TASK.c.parameters, TASK.c.multi_step),
+    *(TASK.c.finished_at, TASK.c.current_step, TASK.c.state, TASK.c.data),
+    *(TASK.c.lease_key, TASK.c.lease_expires_at),
+)
+SEEN_BY_CLAIM = select(*_OF_CLAIM).where(TASK.c.id == bindparam("task_id"))
+#: Both at once, for databases that can do so.
+CLAIM_AND_SEE = CLAIM.returning(*_OF_CLAIM)
 LOG_WITH_MORE = case(
     (bindparam("more") == "", TASK.c.task_log),
     (TASK.c.task_log == "", bindparam("more")),
@@ -89,3 +86,18 @@ CLEAR_STEPS = (
     .where(STEP.c.task_id == bindparam("of_task"), STEP.c.cleared.is_(False))
     .values(cleared=True)
 )
+
+
+def claimed(connection: Connection, values: dict[str, Any]) -> tuple[Any, bool]:
+    """Compare and set; give the row as it is then, and whether it was changed."""
+    taken = False
+    if connection.dialect.update_returning:
+        row = connection.execute(CLAIM_AND_SEE, values).first()
+        if row is not None:
+            return row, True
+    else:
+        taken = connection.execute(CLAIM, values).rowcount == 1
+    return (
+        connection.execute(SEEN_BY_CLAIM, {"task_id": values["task_id"]}).first(),
+        taken,
+    )

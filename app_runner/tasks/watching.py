@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import Engine, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app_runner.db.engine import DB
@@ -33,11 +34,16 @@ LOOK_EVERY, LOOK_SOON = 0.15, 0.03
 BUSY = 3.0  # seconds after a change in which more are expected
 IDLE = 10.0  # seconds without anybody who waits, until the channel is closed
 AT_ONCE = 500  # tasks in one question
-STATES = select(ProcessingTask.id, ProcessingTask.revision, LAST_CHUNK)
+STATES = select(ProcessingTask.id, ProcessingTask.revision, LAST_CHUNK).where(
+    ProcessingTask.id.in_(bindparam("ids", expanding=True))
+)
 
 
 class Seen(NamedTuple):
-    """How far somebody has seen a task: its revision, and its newest chunk of log."""
+    """How far somebody has seen a task: its revision, and its newest chunk of log.
+
+    A negative revision says that there is something new, not what.
+    """
 
     revision: int = -1
     chunk: int = 0
@@ -49,6 +55,7 @@ class Watched:
     def __init__(self) -> None:
         """Begin without knowledge."""
         self._changed = threading.Condition()
+        self._nudges = 0
         self.watchers = 0
         self.state: Seen | None = None
         self.over = False
@@ -70,8 +77,17 @@ class Watched:
             return self.over or (self.state is not None and self.state != known)
 
         with self._changed:
-            different = self._changed.wait_for(is_different, seconds)
-            return (self.state or known) if different else None
+            before = self._nudges
+            self._changed.wait_for(
+                lambda: is_different() or self._nudges != before, seconds
+            )
+            return (self.state or known) if is_different() else None
+
+    def nudge(self) -> None:
+        """Let all who wait look whether they should go on."""
+        with self._changed:
+            self._nudges += 1
+            self._changed.notify_all()
 
 
 class Watcher:
@@ -85,7 +101,13 @@ class Watcher:
         self._thread: threading.Thread | None = None
         self._channel: Any = None
         self._busy_until = 0.0
+        self._told = 0  # times that the channel named a task
         self.stopping = False
+
+    @cached_property
+    def _engine(self) -> Engine:
+        with self._app.app_context():
+            return DB.engine
 
     @contextmanager
     def watching(self, task_id: int) -> Iterator[Watched]:
@@ -123,8 +145,8 @@ class Watcher:
             if not self.stopping and server_ends():
                 self.stop()
             try:
+                self._hear(self._pause())  # who begins to wait has just looked
                 self._look(list(self._tasks))
-                self._hear(self._pause())
             except SQLAlchemyError as error:
                 LOG.warning("Watched tasks cannot be read: %s", error)
                 time.sleep(1)
@@ -138,10 +160,10 @@ class Watcher:
     def _look(self, task_ids: Sequence[int]) -> None:
         """Ask for tasks and tell those who wait for them."""
         found: dict[int, Seen] = {}
-        with self._app.app_context(), DB.engine.connect() as connection:
+        with self._engine.connect() as connection:
             for start in range(0, len(task_ids), AT_ONCE):
                 some = task_ids[start : start + AT_ONCE]
-                rows = connection.execute(STATES.where(ProcessingTask.id.in_(some)))
+                rows = connection.execute(STATES, {"ids": some})
                 found |= {id_: Seen(revision, last or 0) for id_, revision, last in rows}
         for task_id in task_ids:
             watched = self._tasks.get(task_id)
@@ -149,12 +171,13 @@ class Watcher:
                 self._busy_until = time.monotonic() + BUSY
 
     def _hear(self, seconds: float) -> None:
-        """Let the time pass; a task that the channel names is asked for at once."""
+        """Let the time pass; who waits for a task that the channel names asks at once."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             task_id = self._next_named(left)
-            if task_id in self._tasks:
-                self._look([task_id])
+            if (watched := self._tasks.get(task_id)) is not None:
+                self._told += 1
+                watched.learn(Seen(-1 - self._told))
 
     def _next_named(self, seconds: float) -> int:
         """Give the task that the channel names within the time; 0 when it names none."""

@@ -21,13 +21,22 @@ from requests.exceptions import RequestException
 from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from app_runner.babel import gettext as _
 from app_runner.db.engine import DB
 from app_runner.db.types import now
-from app_runner.errors import BrokerUnavailable
-from app_runner.fetch.refusals import AddressRefused, MalformedUrl, SchemeRefused
-from app_runner.state import state_of
-from app_runner.tasks import calls, deliveries
-from app_runner.tasks.deliveries import DELIVERY, webhook_url
+from app_runner.errors import BrokerUnavailable, UserError
+from app_runner.fetch.failures import why_failed
+from app_runner.fetch.refusals import (
+    AddressRefused,
+    FetchRefused,
+    MalformedUrl,
+    SchemeRefused,
+)
+from app_runner.state import BASE_URL, OWNER, acting_user, current_runner, state_of
+from app_runner.tasks import calls, deliveries, neighbours
+from app_runner.tasks.deliveries import AS_OWNER, DELIVERY, TASK, webhook_url
+from app_runner.tasks.jobs import CORE
+from app_runner.tasks.recorder import UNTIL_DATABASE_ANSWERS
 
 LOG = logging.getLogger(__name__)
 TIMEOUT = 10.0  # seconds for one try
@@ -36,6 +45,8 @@ ANSWER_BYTES = 2**20  # of the answer, which nobody reads
 DELAYS = (2, 5, 10, 20, 30, 60, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 28800)
 #: Seconds after which a delivery that somebody took, and never finished, is due again.
 TAKEN = 60
+#: The same for one that a job delivers, which may have to wait for a free worker.
+HANDED_OVER = 900
 LOOK = 0.5  # seconds between two looks into the database
 AT_ONCE = 8  # tries at the same time in one process,
 PER_RECEIVER = 2  # of them to the same host,
@@ -44,7 +55,8 @@ TRIED_BEFORE = 4  # and of deliveries that have failed before
 FOR_GOOD = (AddressRefused, SchemeRefused, MalformedUrl)
 
 DUE = (
-    select(DELIVERY)
+    select(DELIVERY, TASK.c.owner)
+    .outerjoin(TASK, TASK.c.id == DELIVERY.c.task_id)
     .where(
         DELIVERY.c.due_at <= bindparam("moment"),
         DELIVERY.c.receiver.not_in(bindparam("busy", expanding=True)),
@@ -60,6 +72,16 @@ TAKE = (
         DELIVERY.c.due_at.is_not(None),
     )
     .values(begun=DELIVERY.c.begun + 1, due_at=bindparam("again_at"))
+)
+#: As it was before it was taken, see `finish`.
+HANDED = (
+    select(
+        *(column for column in DELIVERY.c if column is not DELIVERY.c.begun),
+        (DELIVERY.c.begun - 1).label("begun"),
+        TASK.c.owner,
+    )
+    .join(TASK, TASK.c.id == DELIVERY.c.task_id)
+    .where(DELIVERY.c.id == bindparam("of_id"), DELIVERY.c.outcome.is_(None))
 )
 
 
@@ -151,8 +173,9 @@ class Sender:
         try:
             with self._app.app_context():
                 tried = post(self._app, row)
-                with self._still:
-                    finish(row, tried)
+                if tried is not None:
+                    with self._still:
+                        finish(row, tried)
         except SQLAlchemyError as error:  # it is due again in a minute
             LOG.warning("Webhook %s: the try is not noted: %s", row.message_id, error)
         finally:
@@ -162,15 +185,21 @@ class Sender:
 
 
 def _taken(row: Row[Any]) -> bool:
-    again_at = now() + timedelta(seconds=TAKEN)
+    seconds = HANDED_OVER if row.webhook_href.startswith(AS_OWNER) else TAKEN
+    again_at = now() + timedelta(seconds=seconds)
     values = {"of_id": row.id, "seen": row.begun, "again_at": again_at}
     taken = DB.session.connection().execute(TAKE, values).rowcount == 1
     DB.session.commit()
     return taken
 
 
-def post(app: Flask, row: Row[Any]) -> Try:
-    """POST once through the guarded door; redirects are not followed."""
+def post(app: Flask, row: Row[Any]) -> Try | None:
+    """POST once through the guarded door; redirects are not followed.
+
+    None when a job does it.
+    """
+    if row.webhook_href.startswith(AS_OWNER):
+        return _hand_over(row)
     if row.webhook_href.startswith(deliveries.OUR_CALL):
         return _tell_our_task(row)
     state, begin = state_of(app), time.monotonic()
@@ -190,8 +219,13 @@ def post(app: Flask, row: Row[Any]) -> Try:
         ) as response:
             status = response.status_code
     except RequestException as refusal:
-        error, for_good = str(refusal)[:500], isinstance(refusal, FOR_GOOD)
+        error, for_good = _said(refusal)[:500], isinstance(refusal, FOR_GOOD)
     return Try(status, error, round(time.monotonic() - begin, 3), for_good)
+
+
+def _said(error: RequestException) -> str:
+    """Say why there was no answer, without the URL: it may hold what is secret."""
+    return str(error) if isinstance(error, FetchRefused) else why_failed(error)
 
 
 def _tell_our_task(row: Row[Any]) -> Try:
@@ -200,6 +234,56 @@ def _tell_our_task(row: Row[Any]) -> Try:
     except BrokerUnavailable as error:
         return Try(None, str(error), 0.0)
     return Try(int(HTTPStatus.OK), "", 0.0)
+
+
+def _hand_over(row: Row[Any]) -> Try | None:
+    """Let a job that works for the owner of the task tell a plugin of ours.
+
+    The code of plugins has no place in this process.
+    """
+    if row.owner is None:  # nobody to speak for
+        return Try(None, _("The task has no owner."), 0.0, for_good=True)
+    owner = OWNER.set(row.owner)
+    base = BASE_URL.set(row.task_href.rpartition(neighbours.TASKS)[0])
+    try:
+        tell_plugin.apply_async(kwargs={"delivery": row.id})
+    except BrokerUnavailable as error:
+        return Try(None, str(error), 0.0)
+    finally:
+        BASE_URL.reset(base)
+        OWNER.reset(owner)
+    return None
+
+
+@CORE.task(name="app-runner.tell-plugin", ignore_result=True, **UNTIL_DATABASE_ANSWERS)
+def tell_plugin(delivery: int) -> None:
+    """Deliver to a plugin of ours, in the name of the task's owner, whose job this is."""
+    row: Any = DB.session.execute(HANDED, {"of_id": delivery}).first()
+    if row is not None:
+        finish(row, _told(row))
+
+
+def _told(row: Row[Any]) -> Try:
+    hook, begin = row.webhook_href.removeprefix(AS_OWNER), time.monotonic()
+    if row.owner is None or row.owner != acting_user() or not neighbours.is_plugin(hook):
+        return Try(None, _("The receiver is no plugin of ours."), 0.0, for_good=True)
+    signer = current_runner.signer
+    headers = signer.headers(row.message_id, int(time.time()), row.body)
+    status, error = None, ""
+    url = webhook_url(hook, row.task_href, row.event_type)
+    try:
+        status = neighbours.ask(
+            url,
+            "POST",
+            hops=0,
+            data=row.body.encode(),
+            headers={"Content-Type": "application/json", **headers},
+        ).status
+    except RequestException as refusal:
+        error = _said(refusal)[:500]
+    except UserError as refusal:
+        error = str(refusal)[:500]
+    return Try(status, error, round(time.monotonic() - begin, 3))
 
 
 def finish(row: Row[Any], tried: Try) -> None:

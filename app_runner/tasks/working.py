@@ -1,7 +1,9 @@
 """Works off a journaled message: claims it, runs the job, strikes it out.
 
 What a job starts when it has ended (the next of a chain, errbacks) is written to the
-journal in the transaction that strikes the job itself out, so neither is lost alone.
+journal in the transaction that strikes the job itself out, so neither is lost alone. When
+all that follows is the job that ends the task, that is done here and now, without a
+message.
 """
 
 from __future__ import annotations
@@ -9,20 +11,31 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from celery import Task, current_task, signals
 from celery.exceptions import Ignore, Reject, Retry
+from celery.states import SUCCESS
 from flask import Flask
 
 from app_runner.db.engine import DB
-from app_runner.tasks import journal
+from app_runner.errors import LeaseLost, TaskFinished, TaskNotFound
+from app_runner.tasks import journal, records
 from app_runner.tasks.leases import ANY_TIME, Lease
-from app_runner.tasks.losses import HANDED_BACK
+from app_runner.tasks.losses import GAVE_BACK
 from app_runner.tasks.patience import DATABASE_AWAY, patiently
 from app_runner.tasks.processing import explain
 
 LOG = logging.getLogger(__name__)
+#: The job that ends a task with what the job before it returned.
+SAVE_RESULT = "app-runner.save-result"
+#: Options of a signature that change nothing when it is done without a message.
+HARMLESS = {"task_id", "root_id", "parent_id", "link_error", "reply_to", "group_index"}
+#: How long a task may have no job when the last one has done its part: its plugin may
+#: wait for somebody else. After the part of a chord, or a job that was given up, there
+#: must be another one at once.
+DONE, INTERRUPTED = timedelta(days=1), timedelta(seconds=10)
 
 
 def work_off(
@@ -42,16 +55,51 @@ def work_off(
         raise
     except Reject as error:
         if error.requeue:  # type: ignore[attr-defined]
-            _hand_back(request)
+            _give_back(request)
         raise
     except Exception as error:
         request.broke = explain(error, traceback.format_exc())
         raise
     finally:
         request.body_ended = True
-    if not (request.callbacks or request.chain):
+    # The part of a chord counts only once Celery has kept its result.
+    if not (request.callbacks or request.chain or request.chord):
         finish(request)
+    elif (task_id := _ended_by_next(request, result)) is not None:
+        request.chain = None
+        patiently(lambda: _end_task(request, task_id, result or ""))
     return result
+
+
+def _ended_by_next(request: Any, result: Any) -> int | None:
+    """Give the task that the only job behind this one would end, if it would."""
+    follows: list[Mapping[str, Any]] = list(request.chain or ())
+    if request.callbacks or len(follows) != 1 or not isinstance(result, str | None):
+        return None
+    last = follows[0]
+    named: Mapping[str, Any] = last.get("kwargs") or {}
+    plain = not (last.get("args") or last.get("immutable") or last.get("subtask_type"))
+    plain = plain and named.keys() == {"db_id"} and HARMLESS.issuperset(last["options"])
+    return named["db_id"] if plain and last.get("task") == SAVE_RESULT else None
+
+
+def _end_task(request: Any, task_id: int, log: str) -> None:
+    """End a task in the transaction that strikes out the last job that did its work."""
+    if journal.strike_out(request.publication_key, request.lease_key):
+        end_once(records.succeed, task_id, log)
+    else:
+        DB.session.rollback()
+        LOG.warning("Refused: %s no longer holds its message", request.task)
+    request.struck = True
+
+
+def end_once(end: Callable[[int, str], None], task_id: int, log: str) -> None:
+    """End a task; a job that comes twice or too late changes nothing."""
+    try:
+        end(task_id, log)
+    except (TaskFinished, TaskNotFound, LeaseLost) as error:
+        LOG.warning("Message ignored: %s", error)
+        _drop_message()
 
 
 def _end_at_once(request: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -78,10 +126,14 @@ def _end_at_once(request: Any, run: Callable[..., Any], args: Any, kwargs: Any) 
     raise Ignore
 
 
-def drop_message() -> None:
+def _drop_message() -> None:
     """Strike out the message of the job that runs, which came too late to do anything."""
     request: Any = current_task.request if current_task else None
-    if request is not None and request.get("journaled"):
+    if request is None or not request.get("journaled"):
+        return
+    if request.get("claimed"):
+        _strike_out(request, DONE)
+    else:
         journal.strike_out_free(request.publication_key)
         DB.session.commit()
 
@@ -101,25 +153,31 @@ def _begin(request: Any) -> None:
         raise Ignore
 
 
-def finish(request: Any) -> None:
-    """Strike out a message that is worked off, unless that was done."""
+def finish(request: Any, patience: timedelta = DONE) -> None:
+    """Strike out a message that is worked off, unless that was done.
+
+    Its task may be without another job for as long as ``patience``.
+    """
     if not request.get("claimed") or request.get("struck"):
         return
     request.struck = True
-    patiently(lambda: _strike_out(request))
+    patiently(lambda: _strike_out(request, patience))
 
 
-def _strike_out(request: Any) -> None:
+def _strike_out(request: Any, patience: timedelta) -> None:
     in_time = journal.strike_out(request.publication_key, request.lease_key)
+    if in_time:
+        journal.leave(request.get("of_task"), patience)
     DB.session.commit()
     if not in_time:
         LOG.warning("Refused: %s no longer holds its message", request.task)
 
 
-def _hand_back(request: Any) -> None:
+def _give_back(request: Any) -> None:
+    """Let go of a message that the job wants to be delivered again: one more attempt."""
     request.struck = True
     key, lease_key = request.publication_key, request.lease_key
-    journal.release(key, lease_key, HANDED_BACK, before=ANY_TIME)
+    journal.release(key, lease_key, GAVE_BACK, before=ANY_TIME)
 
 
 def predecessor(options: Mapping[str, Any]) -> Any:
@@ -145,11 +203,12 @@ def predecessor(options: Mapping[str, Any]) -> Any:
 def watch(app: Flask) -> None:
     """Strike out what this worker has worked off, when nothing did so before."""
 
-    def over(task: Any, **_: Any) -> None:
+    def over(task: Any, state: str | None = None, **_: Any) -> None:
         request = task.request
+        alone = state == SUCCESS and not request.chord
         ours = getattr(task.app, "flask_app", None) is app
         if ours and request.get("claimed") and not request.get("struck"):
             with app.app_context():
-                finish(request)
+                finish(request, DONE if alone else INTERRUPTED)
 
     signals.task_postrun.connect(over, weak=False)

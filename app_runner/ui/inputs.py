@@ -13,7 +13,8 @@ from flask_smorest.fields import Upload
 from marshmallow import Schema, fields, missing, validate
 from marshmallow.fields import Field
 
-from app_runner.api.fields import ChoiceList, FileUrl, PluginUrl
+from app_runner.api.fields import CSVList, FileUrl, PluginUrl
+from app_runner.api.parameter_fields import ChoiceList
 from app_runner.api.schemas import camel_case, wire_name
 from app_runner.ui.input_values import (
     Option,
@@ -143,14 +144,24 @@ def _given(
 ) -> Any:
     for candidate in (key, name):
         if candidate in values:
-            many = getattr(values, "getlist", None)
-            if many is not None and isinstance(field, fields.List | ChoiceList):
-                return many(candidate)
-            return values[candidate]
+            return _sent(values, candidate, field)
     default = field.load_default
     if not use_default or default is missing or callable(default):
         return None
     return default
+
+
+def _sent(values: Mapping[str, Any], key: str, field: Field[Any]) -> Any:
+    """Give the value of ``key``, or all values of a field that takes several."""
+    many = getattr(values, "getlist", None)
+    every = many(key) if many is not None else [values[key]]
+    if isinstance(field, fields.List):
+        return every if many is not None else values[key]
+    if isinstance(field, CSVList) and len(every) > 1:
+        return every
+    if isinstance(field, ChoiceList) and isinstance(every[0], str):
+        return field.chosen(every[0])
+    return every[0]
 
 
 def _attributes(

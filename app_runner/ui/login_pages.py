@@ -49,7 +49,7 @@ def log_in() -> Response:
     lifetime = _lifetime(caller)
     text = tokens.create(
         _("Session"), caller.user, caller.scopes, lifetime,
-        kind=SESSION, parent_id=caller.token_id,
+        kind=SESSION, parent_id=_row_of(caller),
     )  # fmt: skip
     tokens.forget_old_sessions()
     audit.record("login", actor=caller.user)
@@ -90,6 +90,14 @@ def _page(status: HTTPStatus, error: str = "") -> Response:
     if caller.how != SESSION:
         _set(response, FORM_COOKIE, form, timedelta(hours=1), samesite="Strict")
     return response
+
+
+def _row_of(caller: Caller) -> int | None:
+    """Give the row with which the session ends, when that is revoked."""
+    if not caller.signed_name:
+        return caller.token_id
+    ends = caller.claims.get("exp")
+    return tokens.row_of_signed(caller.signed_name, caller.user or "", ends)
 
 
 def _lifetime(caller: Caller) -> timedelta:

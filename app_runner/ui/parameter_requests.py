@@ -8,10 +8,9 @@ from typing import Any
 from flask import request
 from flask_smorest.fields import Upload
 from marshmallow import EXCLUDE, Schema, ValidationError
-from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import CombinedMultiDict
 
-from app_runner.api.arguments import FORM_TYPES, PARSER
+from app_runner.api.arguments import FORM_TYPES, PARSER, FormValues
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.ui.inputs import form_enctype
 
@@ -66,7 +65,7 @@ def form_errors(schema: Schema, values: Mapping[str, Any], sent_whole: bool) -> 
     """Give the messages for ``values`` by key; files are missing in a query."""
     partial = None if sent_whole else upload_names(schema) or None
     try:
-        given = MultiDictProxy(values, schema)  # type: ignore[arg-type]
+        given: Any = FormValues(values, schema)
         schema.load(given, unknown=EXCLUDE, partial=partial)
     except ValidationError as error:
         return error.normalized_messages()  # type: ignore[no-untyped-call]

@@ -11,9 +11,9 @@ from flask import current_app, redirect, request, url_for
 from flask.views import MethodView
 from flask_smorest.fields import Upload
 from marshmallow import EXCLUDE, Schema, ValidationError
-from webargs.multidictproxy import MultiDictProxy
 
 from app_runner.api import kept_parameters
+from app_runner.api.arguments import FormValues
 from app_runner.api.blueprint import SecurityBlueprint
 from app_runner.api.passwords import is_password
 from app_runner.errors import PluginLoadError
@@ -48,7 +48,7 @@ class PluginPage:
 
     def answer(self, plugin: PluginBase) -> Any:
         """Give the page, or the form for what the query lacks."""
-        query: Any = MultiDictProxy(request.args, self.schema)
+        query: Any = FormValues(request.args, self.schema)
         try:
             values = self.schema.load(query, unknown=EXCLUDE)
         except ValidationError as error:
@@ -69,6 +69,7 @@ class PluginPage:
             name=self.title,
             version=plugin.version,
             help_text=self.description,
+            shows_page=True,
         )
 
 

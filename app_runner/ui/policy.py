@@ -29,6 +29,18 @@ _PLUGIN = {
 }
 
 
+#: Pages of plugins without anything inline; styles may come from the page around them.
+_VIEWER = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self' http: https:",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+}
+
+
 def own_page_policy(
     frame_ancestors: Sequence[str] = ("'self'",), changed: Mapping[str, str] | None = None
 ) -> str:
@@ -39,9 +51,20 @@ def own_page_policy(
     return _written({**_OWN, **(changed or {})}, frame_ancestors)
 
 
-def plugin_page_policy(frame_ancestors: Sequence[str] = ("*",)) -> str:
-    """Give the policy of pages that plugins render; they may be framed by the given."""
-    return _written(_PLUGIN, frame_ancestors)
+def plugin_page_policy(
+    frame_ancestors: Sequence[str] = ("*",), scripts: Sequence[str] = ()
+) -> str:
+    """Give the policy of pages that plugins render.
+
+    They may be framed by the given, and load scripts from ``scripts`` besides us.
+    """
+    sources = " ".join((_PLUGIN["script-src"], *scripts))
+    return _written({**_PLUGIN, "script-src": sources}, frame_ancestors)
+
+
+def viewer_page_policy() -> str:
+    """Give the policy of pages of `Viewer`; who may frame them is added as to others."""
+    return "; ".join(f"{name} {sources}" for name, sources in _VIEWER.items())
 
 
 def _written(directives: dict[str, str], frame_ancestors: Sequence[str]) -> str:

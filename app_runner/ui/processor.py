@@ -46,10 +46,12 @@ class Plugin(PluginBase):
         requirements: str = "",
         type: PluginType = PluginType.processing,  # noqa: A002
         scopes: Sequence[str] = (),
+        translations: str | None = None,
     ) -> None:
         """Take what the plugin tells about itself; ``title`` is for people.
 
         Who starts a task needs all of ``scopes`` where others can reach the runner.
+        ``translations`` is a folder with catalogues of these texts, and of all labels.
         """
         super().__init__()
         self.declared_in = sys._getframe(1).f_globals.get("__name__", "")
@@ -58,6 +60,7 @@ class Plugin(PluginBase):
         self.description = description
         self.tags = list(tags)
         self.requirements = requirements
+        self.translations = translations
         self.type = type
         self.scopes = tuple(scopes)
         self.processors: list[Processor] = []
@@ -190,8 +193,8 @@ class Plugin(PluginBase):
         page = next((p for p in self.pages if p.path == "ui/"), None)
         further = [] if processor else self._links()
         return PluginMetadata(
-            title=processor.title if processor else self.title,
-            description=processor.description if processor else self.description,
+            title=self.told(processor.title if processor else self.title),
+            description=self.told((processor or self).description),
             name=self.name,
             version=self.version,
             type=self.type,

@@ -143,14 +143,16 @@ class WaitingStep:
     def form(self, values: Any, validate: bool, sent_whole: bool) -> Response:
         """Render the form."""
         schema, then = self.schema, self.processor.find(self.question.then)
+        title = self.question.title
         where: dict[str, Any] = {"task_id": self.task.id, "number": self.number}
         with answering(self.state):
             return form_page(
                 schema,
                 values,
                 form_errors(schema, values, sent_whole) if validate else None,
-                name=self.question.title or self.processor.title,
-                version=self.plugin.version,
+                name=title or self.processor.title,
+                version="" if title else self.plugin.version,
+                is_step=bool(title),
                 process=url_for("steps.StepView", plugin=self.plugin.identifier, **where),
                 help_text=self.question.help or inspect.getdoc(then),
             )

@@ -77,8 +77,12 @@ def distributions(frame, bins):
 
 
 def correlations(frame):
-    """Give the correlations of all columns of numbers, None for fewer than two."""
-    numbers = [name for name in frame.columns if is_number(frame[name])]
+    """Give the correlations of all columns of numbers, None for fewer than two.
+
+    A column ``ID`` names the rows, and is not correlated with anything.
+    """
+    columns = [name for name in frame.columns if name != "ID"]
+    numbers = [name for name in columns if is_number(frame[name])]
     if len(numbers) < 2:
         return None
     return frame[numbers[:MOST_CORRELATED]].astype(float).corr()

@@ -118,12 +118,16 @@ def insert(database, columns, batch):
         rows = [[as_text(row.get(name)) for name in names] for row in batch]
     if len(set(names)) < len(names):
         raise UserError("Two columns have the same name.")
+    if len(columns.keys() | set(names)) > MOST_COLUMNS:
+        raise UserError(f"The table has more than {MOST_COLUMNS} columns.")
+    if not (names or columns):
+        raise UserError("The rows have no columns.")
+    if not names:  # rows of JSON that are all empty, after others
+        names, rows = list(columns)[:1], [[""]] * len(batch)
     for name in names:
         if name not in columns:
             columns[name] = f"c{len(columns)}"
             database.execute(f"ALTER TABLE rows ADD {columns[name]} TEXT DEFAULT ''")
-    if len(columns) > MOST_COLUMNS:
-        raise UserError(f"The table has more than {MOST_COLUMNS} columns.")
     chosen = ", ".join(columns[name] for name in names)
     places = ", ".join("?" * len(names))
     # the names of columns are made above, not read

@@ -6,7 +6,7 @@ users reach over HTTP, `jobs.py` what a worker does.
 
 from app_runner.plugin_api import PluginBase, SecurityBlueprint, plugin_identifier
 
-NAME, VERSION = "two-step", "1.0.0"
+NAME, VERSION, TITLE = "two-step", "1.0.0", "Find lines in two steps"
 
 
 class TwoStep(PluginBase):
@@ -16,6 +16,7 @@ class TwoStep(PluginBase):
     version = VERSION
     description = "Counts the words of a text, then lists the lines with a chosen word."
     tags = ("example", "multi-step")
+    translations = "translations"
 
     def get_api_blueprint(self) -> SecurityBlueprint:
         """Give the routes."""

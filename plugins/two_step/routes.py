@@ -19,7 +19,7 @@ from app_runner.plugin_api import (
     save_task_result,
 )
 
-from . import IDENTIFIER, TwoStep
+from . import IDENTIFIER, TITLE, TwoStep
 from .jobs import count_words, list_lines
 from .schemas import TextSchema, WordSchema
 
@@ -36,8 +36,8 @@ class PluginView(MethodView):
         """Tell what the plugin does and gives."""
         plugin = TwoStep.instance
         return PluginMetadata(
-            title="Find lines in two steps",
-            description=plugin.description,
+            title=plugin.told(TITLE),
+            description=plugin.told(plugin.description),
             name=plugin.name,
             version=plugin.version,
             type=PluginType.processing,
@@ -61,7 +61,7 @@ def form(schema, values, errors, process, help_text):
     """Render a form that is sent to ``process``."""
     return render_template(
         "simple_template.html",
-        name="Find lines in two steps",
+        name=TITLE,
         version=TwoStep.instance.version,
         schema=schema,
         values=values,
@@ -135,7 +135,8 @@ def waiting_task(db_id):
     if task is None:
         abort(HTTPStatus.NOT_FOUND)
     if task.is_finished or not task.has_uncleared_step:
-        abort(HTTPStatus.CONFLICT, "This task does not wait for an answer.")
+        text = TwoStep.instance.texts.gettext("This task does not wait for an answer.")
+        abort(HTTPStatus.CONFLICT, text)
     return task
 
 
@@ -163,7 +164,8 @@ class WordForm(MethodView):
         counts = waiting_task(db_id).data["counts"]
         words = ", ".join(f"`{word}` ({count})" for word, count in counts.items())
         process = url_for(f"{IDENTIFIER}.ChooseView", db_id=db_id)
-        return form(WordSchema(), values, errors, process, f"Words found: {words}")
+        found = TwoStep.instance.texts.gettext("Words found: %(words)s", words=words)
+        return form(WordSchema(), values, errors, process, found)
 
 
 @BLUEPRINT.route("/<int:db_id>/word/")

@@ -135,6 +135,26 @@ def test_who_may_frame_forms(
     assert own["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("settings", "scripts"),
+    [
+        ({}, ""),
+        ({"EXPOSURE": "local"}, " *"),
+        ({"LOGIN_REQUIRED": False}, " *"),
+        ({"PLUGIN_SCRIPT_HOSTS": "https://cdn.example"}, " https://cdn.example"),
+    ],
+)
+def test_whose_scripts_pages_of_plugins_load(
+    make_site: Any, settings: dict[str, Any], scripts: str
+) -> None:
+    site = make_site(**settings)
+    answer = site.ask(None, "GET", "/plugins/echo@1-0-0/ui/")
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    assert f"script-src 'self' 'unsafe-inline'{scripts}" in policy
+    own = site.ask(None, "GET", "/login/").headers["Content-Security-Policy"]
+    assert "script-src 'self';" in own
+
+
 def test_plain_http_is_told_nothing_of_tls(site: Site) -> None:
     answer = site.ask(None, "GET", "/plugins/")
     assert "Strict-Transport-Security" not in answer.headers

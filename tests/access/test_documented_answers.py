@@ -66,22 +66,25 @@ class Documented:
         task = site.task("ann", task_status="SUCCESS", **ended)
         file = site.file(task)
         self.places = {"task_id": task.split("/")[2], "file_id": file.split("/")[2]}
-        self.schema = schemathesis.openapi.from_wsgi("/api-spec.json", site.app)
+        headers = site.headers("root")
+        path = "/api-spec.json"
+        self.schema = schemathesis.openapi.from_wsgi(path, site.app, headers=headers)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["link", "login"])
 def documented(
-    tmp_path_factory: pytest.TempPathFactory, empty_tables: Path
+    request: Any, tmp_path_factory: pytest.TempPathFactory, empty_tables: Path
 ) -> Iterator[Documented]:
     folder = tmp_path_factory.mktemp("documented")
     shutil.copy(empty_tables, folder)
     settings = {"EXPOSURE": "public", "BROKER_URL": "memory://", "RATE_LIMIT": ""}
-    app = new_app(folder, PLUGIN_FOLDERS=FOLDERS, RATE_LIMIT_LOGIN="", **settings)
+    settings |= {"RATE_LIMIT_LOGIN": "", "READING": request.param}
+    app = new_app(folder, PLUGIN_FOLDERS=FOLDERS, **settings)
     yield Documented(Site(app))
     close(app)
 
 
-@pytest.mark.parametrize("user", [None, "root"])
+@pytest.mark.parametrize("user", [None, "ann"])
 def test_every_answer_is_documented(documented: Documented, user: str | None) -> None:
     # Its own transport unpacks nothing.
     headers = {**documented.site.headers(user), "Accept-Encoding": "identity"}

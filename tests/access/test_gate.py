@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from app_runner.api import scheduling
-from app_runner.db import DB
+from app_runner.db import DB, audit
 from app_runner.db.models import Schedule
 from app_runner.db.types import now
-from app_runner.state import OWNER, state_of
+from app_runner.state import BASE_URL, OWNER, state_of
 from tests.access.conftest import PROCESS, Site
 
 CANCEL = {"command": "cancel"}
@@ -130,6 +130,12 @@ def test_schedules_are_for_their_owners_and_run_for_them(site: Site) -> None:
     assert site.ask("root", "DELETE", href).status_code == 204
 
 
+def test_schedules_are_made_where_reading_needs_a_login_too(make_site: Any) -> None:
+    plan = {"plugin": "echo@1-0-0", "cron": "0 0 1 1 *", "parameters": {"text": "x"}}
+    answer = make_site(READING="login").ask("ann", "POST", "/schedules/", json=plan)
+    assert answer.status_code == 201, answer.text
+
+
 def test_a_task_is_run_again_for_who_asks(site: Site) -> None:
     answer = site.ask("ann", "POST", PROCESS, data={"text": "x"})
     path, again = answer.headers["Location"], {"command": "rerun"}
@@ -157,11 +163,12 @@ def test_jobs_read_no_files_of_others_either(make_site: Any) -> None:
         url = f"http://localhost{site.file(site.task('ann'))}"
         found = []
         for user in ("ann", "bob"):
-            token = OWNER.set(user)
-            with site.app.app_context(), site.app.test_request_context():
+            token, base = OWNER.set(user), BASE_URL.set("http://localhost/")
+            with site.app.app_context():
                 fetcher = state_of(site.app).fetcher
                 with fetcher.open(url, raise_on_error_status=False) as answer:
                     found.append(answer.status_code)
+            BASE_URL.reset(base)
             OWNER.reset(token)
         assert found == expected
 
@@ -175,3 +182,11 @@ def test_only_owner_and_admin_delete_and_the_audit_log_tells_it(site: Site) -> N
     event = json.loads(told.output)
     assert (event["action"], event["target"]) == ("task.delete", path)
     assert event["address"] == "127.0.0.1"
+
+
+def test_a_user_name_forges_no_line_of_the_audit_log(site: Site) -> None:
+    with site.app.app_context():
+        audit.record("login", actor="ann\n2030-01-01\tlogin\troot\x1b[2J")
+    told = site.app.test_cli_runner().invoke(args=["audit", "--action", "login"]).output
+    assert len(told.splitlines()) == 1
+    assert told.split("\t")[2] == "ann?2030-01-01?login?root?[2J"

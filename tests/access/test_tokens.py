@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from app_runner.api import issuers
-from app_runner.db import tokens
+from app_runner.db import DB, tokens
 from app_runner.db.types import now
 from app_runner.errors import SettingError
 from app_runner.state import state_of
@@ -285,3 +285,35 @@ def test_a_token_ends_when_its_time_is_over(
     assert status(site, text) == 200
     monkeypatch.setattr(tokens, "now", lambda: now() + timedelta(minutes=2))
     assert status(site, text) == 401
+
+
+@pytest.mark.parametrize("named", ["jti", "token", "without jti"])
+def test_one_signed_token_is_revoked_with_its_sessions(site: Site, named: str) -> None:
+    secret, end = site.app.config["SECRET_KEY"], int(time.time()) + 900
+    names = {} if named == "without jti" else {"jti": "one"}
+    bad = jwt.encode({"sub": "ann", "exp": end, **names}, secret, "HS256")
+    good = jwt.encode({"sub": "ann", "exp": end + 1, "jti": "two"}, secret, "HS256")
+    page = site.ask(None, "GET", "/login/").text
+    form = {"token": bad, "csrf_token": page.split('name="csrf_token" value="')[1]}
+    form["csrf_token"] = form["csrf_token"].partition('"')[0]
+    assert site.ask(None, "POST", "/login/", data=form).status_code == 303
+    assert site.ask(None, "GET", "/tasks/").status_code == 200  # by the cookie
+
+    command = ["token", "revoke", "--jwt", "one" if named == "jti" else bad]
+    done = site.app.test_cli_runner().invoke(args=command)
+    assert done.exit_code == 0, done.output
+    assert bad not in done.output
+    assert (status(site, bad), status(site, good)) == (401, 200)
+    assert site.ask(None, "GET", "/tasks/").status_code == 401  # the cookie
+
+
+def test_a_token_that_was_never_seen_is_revoked(site: Site) -> None:
+    runner, secret = site.app.test_cli_runner(), site.app.config["SECRET_KEY"]
+    assert runner.invoke(args=["token", "revoke", "--jwt", "early"]).exit_code == 0
+    assert runner.invoke(args=["token", "revoke", "--jwt", "a.b.c"]).exit_code == 1
+    for _ in range(2):  # what is over is forgotten, and this has no end
+        token = jwt.encode({"sub": "ann", "jti": "early"}, secret, "HS256")
+        assert status(site, token) == 401
+        with site.app.app_context():
+            tokens.forget_old_sessions()
+            DB.session.commit()

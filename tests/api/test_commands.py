@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app_runner.db.models import TaskUpdateSubscription
+from app_runner.tasks import subscriptions
 from tests.api.conftest import assert_error
 
 HOOK = "http://backend:9090/webhooks/7?token=a%20b"
@@ -59,6 +60,23 @@ def test_unsubscribing_a_stranger_is_fine(client: FlaskClient, task_url: str) ->
     assert client.post(task_url, json=command("unsubscribe")).status_code == 200
 
 
+def test_a_task_has_only_so_many_subscriptions(
+    app: Flask,
+    client: FlaskClient,
+    task_url: str,
+    task_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "MOST", 3)
+    hooks = [f"http://hook-{number}.example/" for number in range(5)]
+    answers = [client.post(task_url, json=command(webhookHref=hook)) for hook in hooks]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 422, 422]
+    assert "at most 3 subscriptions" in assert_error(answers[3], 422)["message"]
+    again = client.post(task_url, json=command(webhookHref=hooks[0]))
+    assert again.status_code == 200
+    assert [hook for hook, _ in subscribed(app, task_id)] == hooks[:3]
+
+
 WRONG: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nothing": ({}, {"command", "webhookHref"}),
     "unknown_command": (command("cancel-all"), {"command"}),
@@ -70,6 +88,7 @@ WRONG: dict[str, tuple[dict[str, Any], set[str]]] = {
     "relative": (command(webhookHref="/hook"), {"webhookHref"}),
     "null": (command(webhookHref=None), {"webhookHref"}),
     "empty": (command(webhookHref=""), {"webhookHref"}),
+    "blank": (command(webhookHref=" "), {"webhookHref"}),
     "object": (command(webhookHref={"a": 1}), {"webhookHref"}),
     "file": (command(webhookHref="file:///etc/passwd"), {"webhookHref"}),
     "data": (command(webhookHref="data:,x"), {"webhookHref"}),
@@ -89,3 +108,19 @@ def test_a_wrong_command_names_what_is_wrong(
     errors = assert_error(client.post(task_url, json=sent), 422)["errors"]
     assert set(errors["json"]) == wrong
     assert subscribed(app, task_id) == []
+
+
+def test_a_wrong_receiver_is_not_called_missing_too(
+    client: FlaskClient, task_url: str
+) -> None:
+    answer = client.post(task_url, json=command(webhookHref="nowhere"))
+    errors = assert_error(answer, 422)["errors"]["json"]
+    assert errors == {"webhookHref": ["Not a valid URL."]}
+
+
+@pytest.mark.parametrize("sent", [{"command": "stop"}, {"command": 1}, ["cancel"], "x"])
+def test_what_is_no_command_is_not_asked_for_a_receiver(
+    client: FlaskClient, task_url: str, sent: object
+) -> None:
+    errors = assert_error(client.post(task_url, json=sent), 422)["errors"]["json"]
+    assert "webhookHref" not in errors

@@ -85,6 +85,7 @@ def test_filters(app: Flask, client: FlaskClient) -> None:
     [
         *("limit=0", "limit=201", "limit=x", "status=DONE", "since=yesterday"),
         *("cursor=1", "cursor=999999999999999999-1", "cursor=1-%FF"),
+        *("since=0001-01-01T00:00:00%2B23:59", "until=9999-12-31T23:59:59-23:59"),
     ],
 )
 def test_wrong_queries_are_refused(client: FlaskClient, query: str) -> None:

@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 import pytest
 from flask import Flask, request, url_for
 
-from app_runner.application import _secret, base_url
+from app_runner.application import MOST_LINKS, _secret, base_url
 from app_runner.config import load_settings
 from app_runner.state import BASE_URL
 from tests.conftest import AppFactory
@@ -116,6 +116,34 @@ def test_only_as_many_proxies_are_believed_as_there_are(make_app: AppFactory) ->
 def test_a_proxy_does_not_open_foreign_hosts(make_app: AppFactory) -> None:
     app = proxied(make_app, 1)
     assert status(app, "localhost", **{"X-Forwarded-Host": "evil.example"}) == 400
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["//evil.example", "/\\evil.example", "https://evil.example", "/a b", "a", "/a//b"],
+)
+def test_a_prefix_leads_nowhere_else(make_app: AppFactory, prefix: str) -> None:
+    headers = {"X-Forwarded-Prefix": prefix}
+    answer = proxied(make_app, 1).test_client().get("/login/", headers=headers)
+    assert answer.status_code == 400
+    assert "evil.example" not in answer.text
+
+
+@pytest.mark.parametrize("prefix", ["/", "/a", "/a/b/", "/user/ann@example.org/x-1.0"])
+def test_a_prefix_is_a_path(make_app: AppFactory, prefix: str) -> None:
+    headers = {"X-Forwarded-Prefix": prefix}
+    answer = proxied(make_app, 1).test_client().get("/root", headers=headers)
+    assert answer.text.startswith(f"http://localhost{prefix.rstrip('/')}/ ")
+
+
+def test_links_of_many_prefixes_are_not_all_kept(make_app: AppFactory) -> None:
+    app = proxied(make_app, 1)
+    app.add_url_rule("/link", "link", lambda: url_for("health.live"))
+    client = app.test_client()
+    for number in range(MOST_LINKS + 10):
+        told = {"X-Forwarded-Prefix": f"/p{number}"}
+        assert client.get("/link", headers=told).text == f"/p{number}/health/live"
+    assert len(vars(app)["_plain_urls"]) < MOST_LINKS
 
 
 def test_links_of_a_request_have_its_host(shared_app: Flask) -> None:

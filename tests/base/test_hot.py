@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from flask import Flask
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from app_runner import hot
 from app_runner.hot import HotDocuments
+from app_runner.state import BRIEF
 
-HOT = "/api-spec.json"
+HOT, BRIEFLY, COLD = "/api-spec.json", "/plugins/x@1/", "/tasks/1/"
 
 
 class Counting:
@@ -22,10 +24,14 @@ class Counting:
         self.asked = 0
         self.status = 200
 
+        self.headers: dict[str, str] = {}
+
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.asked += 1
         text = f"{Request(environ).host} {self.asked}"
-        return Response(text, self.status)(environ, start_response)
+        if environ["PATH_INFO"] == BRIEFLY:
+            environ[BRIEF] = True
+        return Response(text, self.status, self.headers)(environ, start_response)
 
 
 @pytest.fixture
@@ -50,10 +56,17 @@ def test_it_is_asked_for_again_when_it_is_old(
     assert [client.get(HOT).text for _ in range(2)] == ["localhost 1", "localhost 2"]
 
 
-def test_each_host_and_origin_has_its_own(client: Client, inner: Counting) -> None:
-    for headers in ({"Host": "a"}, {"Host": "b"}, {"Host": "b", "Origin": "http://c"}):
-        client.get(HOT, headers=headers)
-    assert inner.asked == 3
+@pytest.mark.parametrize("path", [HOT, BRIEFLY])
+def test_each_host_origin_and_language_has_its_own(
+    client: Client, inner: Counting, path: str
+) -> None:
+    given = [{"Host": "a"}, {"Host": "b"}, {"Host": "b", "Origin": "http://c"}]
+    given += [{"Accept-Language": language} for language in ("de", "en", "de")]
+    client.get(path)  # what is kept briefly is known from then on
+    before = inner.asked
+    texts = [client.get(path, headers=headers).text for headers in given]
+    assert inner.asked - before == 5
+    assert texts[3] == texts[5] != texts[4]
 
 
 @pytest.mark.parametrize("name", ["Authorization", "If-None-Match", "Range"])
@@ -92,3 +105,57 @@ def test_what_is_kept_is_bounded(
     for number in range(9):
         client.get(HOT, headers={"Host": f"h{number}"})
         assert len(door._kept) <= 2
+
+
+def test_what_says_so_is_kept_briefly(client: Client, inner: Counting) -> None:
+    for path in (BRIEFLY, COLD):
+        texts = [client.get(path).text for _ in range(4)]
+        assert len(set(texts)) == (2 if path == BRIEFLY else 4)  # the first tells
+
+
+@pytest.mark.parametrize(
+    ("headers", "hot_answers"),
+    [({"Set-Cookie": "a=b"}, 3), ({"Cache-Control": "no-cache"}, 1)],
+)
+def test_what_is_for_one_receiver_is_not_kept(
+    client: Client, inner: Counting, headers: dict[str, str], hot_answers: int
+) -> None:
+    inner.headers = headers
+    for path, different in ((BRIEFLY, 3), (HOT, hot_answers)):
+        assert len({client.get(path).text for _ in range(3)}) == different
+
+
+@pytest.mark.parametrize("path", sorted(hot.HOT))
+def test_the_documents_that_everybody_asks_for_are_kept(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path)
+    door: Any = app.wsgi_app
+    while not isinstance(door, HotDocuments):
+        door = door._inner
+    assert [kept.body for kept in door._kept.values()] == [answer.data]
+
+
+def test_after_a_change_nothing_brief_from_before_is_given(
+    client: Client, inner: Counting
+) -> None:
+    client.get(BRIEFLY)
+    before = client.get(BRIEFLY).text
+    assert client.get(BRIEFLY).text == before
+    client.post("/plugins/x@1/process/")
+    assert client.get(BRIEFLY).text != before
+
+
+def test_it_is_kept_a_tenth_of_a_second(
+    client: Client, inner: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("app_runner.hot.time.monotonic", lambda: next(clock) * 0.06)
+    texts = [client.get(BRIEFLY).text for _ in range(5)]
+    assert texts == [f"localhost {n}" for n in (1, 2, 2, 3, 3)]
+
+
+def test_another_query_or_form_has_its_own(client: Client, inner: Counting) -> None:
+    client.get(BRIEFLY)
+    client.get(BRIEFLY)
+    client.get(BRIEFLY, query_string="a=b")
+    client.get(BRIEFLY, headers={"Accept": "text/html"})
+    assert inner.asked == 4

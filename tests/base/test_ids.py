@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 from typing import Any
 
 import pytest
@@ -22,6 +25,14 @@ def test_what_is_signed_is_known_again(kind: str, number: int) -> None:
     assert IDS.sign(kind, str(number)) == signed
     assert IDS.sign(kind, signed) == signed
     assert PublicIds("the secret").sign(kind, number) == signed
+
+
+@given(KINDS, NUMBERS)
+def test_the_mac_is_written_in_base32(kind: str, number: int) -> None:
+    key = hashlib.sha256(b"app-runner public id\0the secret").digest()
+    digest = hmac.digest(key, f"{kind}:{number}".encode(), "sha256")
+    text = base64.b32encode(digest[:16]).decode().rstrip("=").lower()
+    assert IDS.sign(kind, number) == f"{number}-{text}"
 
 
 @given(NUMBERS)

@@ -12,8 +12,9 @@ from app_runner.bench.sides import floor_environment
 SOURCE = Path(app_runner.bench.__file__).with_name("floor.py")
 
 
-def test_the_floor_imports_nothing_of_the_runner() -> None:
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["floor.py", "plain_files.py"])
+def test_the_floor_imports_nothing_of_the_runner(name: str) -> None:
+    tree = ast.parse(SOURCE.with_name(name).read_text(encoding="utf-8"))
     imported = {
         name
         for node in ast.walk(tree)

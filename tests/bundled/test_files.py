@@ -104,8 +104,10 @@ def test_what_a_url_gives_becomes_a_result(site: Live, elsewhere: str) -> None:
 
 def test_a_url_that_cannot_be_fetched_is_told(site: Live, elsewhere: str) -> None:
     assert "the answer was 404" in site.failure("url-import", url=f"{elsewhere}/gone")
-    assert "cannot be read" in site.failure("url-import", url=f"{elsewhere}/cut")
-    assert "cannot be read" in site.failure("url-import", url="http://127.0.0.1:1/")
+    for url in (f"{elsewhere}/cut", "http://127.0.0.1:1/"):
+        assert "there is no connection to it" in site.failure("url-import", url=url)
+    unknown = site.failure("url-import", url="http://nobody.invalid/")
+    assert "The host nobody.invalid was not found." in unknown
     assert "file" in site.failure("url-import", url="file:///etc/passwd").lower()
     assert site.refusal("url-import", url="javascript:alert(1)") == ["url"]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
 from tests.bundled.live import Live, data_url, rows
 from tests.ui.around import Host
@@ -32,8 +34,15 @@ def upload(form: FrameLocator, name: str, content: bytes) -> None:
     form.get_by_label("Or a file of your own").set_input_files(file)
 
 
+def width_of_heading(form: FrameLocator, name: str) -> int:
+    """Give the width in pixels that is seen of the page's title."""
+    heading = form.get_by_role("heading", name=name, level=1)
+    return int(heading.evaluate("heading => heading.offsetWidth"))
+
+
 def test_two_tables_are_joined_in_a_foreign_page(around: Host, site: Live) -> None:
     form = around.form
+    assert width_of_heading(form, "Join two tables") == 1  # said around it
     upload(form, "cities.csv", b"city,country\nBonn\n")
     form.get_by_role("button", name="submit").click()
     task = around.wait_for("form-submit")["resultUrl"]
@@ -51,6 +60,7 @@ def test_two_tables_are_joined_in_a_foreign_page(around: Host, site: Live) -> No
     around.wait_for("form-submit")
 
     around.show(site.step(task, 2)["uiHref"])
+    assert width_of_heading(form, "Columns") > 50
     first = form.get_by_label("Of the first table")
     second = form.get_by_label("Of the second")
     expect(first.locator("option")).to_have_text(["city", "country"])
@@ -103,6 +113,69 @@ def picture(colour: str) -> str:
     file = io.BytesIO()
     Image.new("RGB", (40, 30), colour).save(file, "PNG")
     return data_url(file.getvalue(), "image/png")
+
+
+def test_a_task_is_answered_and_read_without_javascript(
+    browser: Browser, site: Live
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.at("two-step", "ui/"))
+    page.get_by_label("Text").fill("to be\nor not")
+    page.get_by_role("button", name="submit").click()
+    page.get_by_role("link", name="Next step").click()  # the page comes anew until then
+    page.get_by_label("Word").fill("be")
+    page.get_by_label("Word").press("Enter")
+    expect(page.get_by_text("The task is finished.")).to_be_visible(timeout=20_000)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download lines.txt").click()
+    assert download.value.path().read_text() == "to be"
+    page.get_by_role("link", name="Open the task document").click()
+    expect(page.locator("body")).to_contain_text('"status": "SUCCESS"')
+    context.close()
+
+
+def test_the_page_of_a_task_goes_on_with_javascript(page: Page, site: Live) -> None:
+    task = site.submit("two-step", text="to be")
+    page.goto(task)
+    expect(page.get_by_role("heading", level=1)).to_have_text("two-step 1.0.0")
+    form = page.frame_locator("iframe")
+    form.get_by_label("Word").fill("be")
+    form.get_by_label("Word").press("Enter")
+    expect(page.get_by_text("The task is finished.")).to_be_visible()
+
+
+def preview_of(page: Page, site: Live, task: str) -> Locator:
+    """Open a task on the page of its form, and the preview of its picture there."""
+    path = task.removeprefix(site.url)
+    page.goto("about:blank")
+    page.goto(f"{site.at('image-thumbnail', 'ui/')}#task={quote(path, safe='')}")
+    page.get_by_role("button", name="Preview thumbnail.png").click()
+    return page.get_by_role("img", name="thumbnail.png")
+
+
+def test_a_picture_is_previewed_as_wide_as_there_is_room(page: Page, site: Live) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (600, 200), "red").save(file, "PNG")
+    uploads = {"own": ("a.png", file.getvalue(), "image/png")}
+    task = site.submit("image-thumbnail", uploads, size=600, kind="png")
+    site.ended(task)
+    assert widths(preview_of(page, site, task)) == (600, 600)
+    page.set_viewport_size({"width": 400, "height": 800})
+    shown, natural = widths(preview_of(page, site, task))
+    assert (200 < shown < 400, natural) == (True, 600)
+    page.route(re.compile("/files/[^/]+/[?]"), lambda route: route.abort())
+    small = preview_of(page, site, task)
+    expect(small).to_have_attribute("src", re.compile("^data:"))
+    assert widths(small)[1] == 320
+
+
+def widths(picture: Locator) -> tuple[int, int]:
+    """Give how wide a picture is shown, and how wide it is."""
+    shown = picture.evaluate(
+        "img => img.decode().then(() => [img.width, img.naturalWidth])"
+    )
+    return int(shown[0]), int(shown[1])
 
 
 def test_pictures_are_zoomed_moved_and_compared(around: Host, site: Live) -> None:

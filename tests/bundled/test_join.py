@@ -38,6 +38,10 @@ def test_lines_are_found_in_two_steps(site: Live) -> None:
     assert site.files(task)["lines.txt"].decode().split("\n")[:2] == ["one two", "two"]
 
 
+def test_a_text_without_words_ends_with_a_sentence(site: Live) -> None:
+    assert site.failure("two-step", text="!?") == "There are no words in this text."
+
+
 def answered(site: Live, url: str, number: int, **data: Any) -> dict[str, Any]:
     """Answer a step that waits, and give it."""
     step = site.step(url, number)

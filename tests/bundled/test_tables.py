@@ -53,6 +53,12 @@ def test_a_table_is_profiled(site: Live) -> None:
     assert found["distributions.svg"].startswith(b"<?xml")
 
 
+def test_ids_of_rows_are_correlated_with_nothing(site: Live) -> None:
+    found = site.run("table-profile", table=data_url("ID,a,b\n1,2,3\n2,5,1\n3,1,9\n"))
+    assert [row["ID"] for row in rows(found["statistics.csv"])] == ["ID", "a", "b"]
+    assert [row["ID"] for row in rows(found["correlations.csv"])] == ["a", "b"]
+
+
 def test_a_sheet_of_a_workbook_is_profiled(site: Live) -> None:
     days = pandas.DataFrame({"day": pandas.to_datetime(["2024-01-01", "2024-01-02"])})
     content = workbook(One=days, Two=pandas.DataFrame({"x": [1.5, 2.5]}))

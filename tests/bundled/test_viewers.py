@@ -94,8 +94,9 @@ def test_a_table_of_json_has_all_columns(site: Live) -> None:
         ({"data": data_url("a,b\n1\n")}, "Line 2, column 2 (b): The row has 1 cells"),
         ({"data": data_url("a,a\n1,2\n")}, "Two columns have the same name."),
         ({"data": data_url("a\n")}, "The table has no rows."),
+        ({"data": data_url("[{}]", "application/json")}, "The rows have no columns."),
         ({"data": data_url("x", "image/png")}, "This is image/png, not CSV"),
-        ({"data": "http://127.0.0.1:1/"}, "nobody answers"),
+        ({"data": "http://127.0.0.1:1/"}, "there is no connection to it"),
         ({"data": "no url"}, "Not a valid URL"),
         ({"data": data_url(PEOPLE), "sort": "x"}, "There is no column “x”."),
         ({"data": data_url(PEOPLE), "filter": "1", "column": "x"}, "no column “x”"),
@@ -109,6 +110,21 @@ def test_what_cannot_be_shown_is_told(
     answer = site.http.get(site.at("table-viewer", "ui/"), params=query)
     assert answer.status_code == 422
     assert reason in unescape(answer.text)
+
+
+def test_a_table_may_be_wide_but_not_too_wide(site: Live) -> None:
+    for columns, code in ((1000, 200), (1001, 422)):
+        header = ",".join(f"c{number}" for number in range(columns))
+        url = kept(site, f"{header}\n{',' * (columns - 1)}", "wide.csv", "text/csv")
+        answer = site.http.get(site.at("table-viewer", "ui/"), params={"data": url})
+        assert answer.status_code == code
+    assert "more than 1000 columns" in answer.text
+
+
+def test_empty_rows_may_follow_others(site: Live) -> None:
+    rows = ",".join(['{"a": 1}', *["{}"] * 25_000])
+    url = kept(site, f"[{rows}]", "rows.json", "application/json")
+    assert shown(site, url, page=10**6)[-1] == ["25001", ""]
 
 
 def test_the_pages_allow_nothing_inline(site: Live) -> None:

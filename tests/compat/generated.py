@@ -19,6 +19,7 @@ from tests.compat.names import (
     PACKAGE,
     SCRIPT_NAMES,
 )
+from tests.extending_page import extending
 
 NAME, VERSION = "every name", "v1.0"
 IDENTIFIER = "every name@v1-0"
@@ -196,27 +197,13 @@ def table():
 """
 
 
-INPUTS_PAGE = """
-{% extends "simple_template.html" %}
-{% block head %}{{ super() }}<style>.of-plugin { color: inherit; }</style>{% endblock %}
-{% block content %}
-<p class="of-plugin">Of the plugin.</p>
-{% call forms.render_form(action=process, target="_self") %}
-{{ forms.render_fields(schema, values=values, errors=errors) }}
-<div class="qhana-form-buttons">{{ forms.submit("validate") }}
-{{ forms.submit("submit", action=process) }}</div>
-{% endcall %}
-{% endblock %}
-{% block script %}{{ super() }}
-<script>
+INPUTS_PAGE = extending(
+    "as_text",
+    """
   window.scriptNames = {{ names | tojson }}.filter((name) => name in window);
-  const wrapper = document.getElementById("as_text").parentNode.parentNode;
-  wrapper.dataset.seen = wrapper.className;
-  monitorHeightChanges(window._qhana_microfrontend_state);
   sendMessage("implementations-request");
-</script>
-{% endblock %}
-"""
+""",
+)
 INPUTS_VIEW = """
 @BLP.route("/inputs/", methods=["GET", "POST"])
 @BLP.html_response(200, description="A form with every kind of input.")

@@ -15,6 +15,7 @@ IMPORTS: dict[str, str] = {
     """,
     "api.util": """
         FileUrl FrontendFormBaseSchema MaBaseSchema PluginUrl SecurityBlueprint
+        retrieve_filename
     """,
     "celery": "CELERY",
     "db": "DB",
@@ -29,7 +30,7 @@ IMPORTS: dict[str, str] = {
     """,
     "plugin_utils.entity_marshalling": """
         ArrayEntity EntityTupleMixin array_to_entity ensure_array ensure_dict
-        load_entities save_entities
+        entity_attribute_sort_key load_entities save_entities
     """,
     "plugin_utils.execution_utils": "parse_execution_options",
     "plugin_utils.interop": """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -251,6 +252,22 @@ def state_of_task(name: str) -> Any:
     from app_runner.state import current_runner
 
     return current_runner.celery.tasks[name]
+
+
+def test_a_monitor_says_that_the_other_side_is_silent(
+    app: Flask, published: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    task = state_of_task("app-runner.monitor-result")
+    arguments = ("http://127.0.0.1:1/tasks/1/", HOOK)
+    task.push_request(args=arguments, kwargs={}, retries=0, called_directly=False)
+    try:
+        with pytest.raises(Retry):
+            task.run(*arguments)
+    finally:
+        task.pop_request()
+    (line,) = (r.getMessage() for r in caplog.records if "monitors" in r.name)
+    assert line.startswith("Task http://127.0.0.1:1/tasks/1/ gives no answer now")
 
 
 def test_a_monitor_of_nothing_ends(server: Server, published: Any) -> None:

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from app_runner.data.entities import (
     ArrayEntity,
     EntityTupleMixin,
+    NotAnEntity,
     UnreadableEntities,
     array_to_entity,
     ensure_array,
     ensure_dict,
+    entity_attribute_sort_key,
     entity_class,
     load_entities,
     save_entities,
@@ -184,9 +186,9 @@ def test_parameters_of_a_media_type_are_understood() -> None:
 
 @pytest.mark.parametrize("mimetype", ["text/plain", "csv", "", None])
 def test_other_media_types_are_refused_at_once(mimetype: Any) -> None:
-    with pytest.raises(ValueError, match="are not supported"):
+    with pytest.raises(UnreadableEntities, match="are not supported in"):
         load_entities(io.StringIO(), mimetype)
-    with pytest.raises(ValueError, match="are not supported"):
+    with pytest.raises(UnreadableEntities, match="are not supported in"):
         save_entities([], io.StringIO(), mimetype)
 
 
@@ -296,6 +298,11 @@ def test_whatever_the_text_reading_gives_rows_or_says_why_not(
             assert str(error)  # noqa: PT017 - most of them are unreadable, some are not
 
 
+def test_attributes_are_sorted_with_those_of_all_entities_first() -> None:
+    found = sorted(["b", "href", "a", "ID"], key=entity_attribute_sort_key)
+    assert found == ["ID", "href", "a", "b"]
+
+
 def test_columns_are_found_by_name() -> None:
     other = entity_class(["b", "a"])._make("21")
     plain = Plain("2", "1")
@@ -313,9 +320,9 @@ def test_what_does_not_fit_the_columns_is_refused() -> None:
         saved([(1, 2, 3)], CSV, attributes=["a", "b"])
     with pytest.raises(ValueError, match="needs the attributes"):
         saved([], CSV)
-    with pytest.raises(TypeError, match="str is no entity"):
+    with pytest.raises(NotAnEntity, match="str is no entity"):
         saved(["ab"], CSV, attributes=["a", "b"])
-    with pytest.raises(TypeError, match="str is no entity"):
+    with pytest.raises(NotAnEntity, match="str is no entity"):
         list(ensure_dict(["ab"]))
 
 

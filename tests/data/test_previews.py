@@ -125,14 +125,15 @@ def test_binary_data_is_no_text() -> None:
     assert look(b"\0\1\2", "application/octet-stream") == previews.NOTHING
 
 
-def test_a_picture_becomes_a_small_one() -> None:
+@pytest.mark.parametrize(("kind", "size"), [("png", (320, 160)), ("tiff", (1024, 512))])
+def test_a_picture_becomes_a_small_one(kind: str, size: tuple[int, int]) -> None:
     large = io.BytesIO()
-    Image.new("RGB", (1200, 600), "red").save(large, "PNG")
-    found = look(large.getvalue(), "image/png")
+    Image.new("RGB", (1200, 600), "red").save(large, kind)
+    found = look(large.getvalue(), f"image/{kind}")
     assert (found["width"], found["height"]) == (1200, 600)
     data = base64.b64decode(found["thumbnail"].partition(",")[2])
     with Image.open(io.BytesIO(data)) as small:
-        assert small.size == (320, 160)
+        assert small.size == size
 
 
 def png(width: int, height: int) -> bytes:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
+from flask import Flask
 
 from app_runner.db import DB
 from app_runner.db.models import DataBlob, PluginState, VirtualPlugin
@@ -24,6 +28,37 @@ def test_values_by_plugin_and_key(
     assert (item.plugin_id, item.key, item.value) == ("p", "k", other)
     class_.delete_value("p", "k", commit=True)
     assert class_.get_item("p", "k") is None
+
+
+@pytest.mark.parametrize(
+    ("class_", "values"),
+    [(PluginState, list(range(8))), (DataBlob, [bytes([n]) for n in range(8)])],
+)
+def test_of_many_who_are_first_at_the_same_time_none_fails(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    class_: type[PluginState] | type[DataBlob],
+    values: list[object],
+) -> None:
+    looked, find = Barrier(len(values)), class_.get_item
+
+    def together(plugin_id: str, key: str) -> object:
+        found = find(plugin_id, key)
+        if found is None:
+            looked.wait(30)
+        return found
+
+    def keep(value: object) -> object:
+        with app.app_context():
+            return class_.set_value("p", "k", value, commit=True)
+
+    monkeypatch.setattr(class_, "get_item", together)
+    with ThreadPoolExecutor(len(values)) as pool:
+        before = list(pool.map(keep, values))
+    assert before.count(None) == 1
+    item = find("p", "k")
+    assert item is not None
+    assert item.value in values
 
 
 @pytest.mark.parametrize("class_", [PluginState, DataBlob])

@@ -116,3 +116,29 @@ def test_without_a_broker_a_submit_is_accepted_soon_and_waits(load: Any) -> None
     with app.app_context():
         found = DB.session.execute(DB.select(ProcessingTask)).scalars()
         assert [task.status for task in found] == ["PENDING"]
+
+
+LINES_PAGE = """
+{% extends "simple_template.html" %}
+{% block content %}
+{% if lines is defined %}<pre>{{ lines | join("|") }}</pre>{% endif %}
+{% if lines is not defined %}{{ super() }}{% endif %}
+{% endblock %}
+"""
+
+
+def test_the_viewer_shows_lines(load: Any, plugin_folder: PluginFolder) -> None:
+    plugin_folder.add("templates/line_viewer.html", LINES_PAGE)
+    app = load(next(b for b in blocks(PLUGINS, "python") if "(Viewer)" in b))
+    assert 'name="data"' in form_of(app)
+    page = "/plugins/line-viewer@1-0-0/ui/"
+    shown = app.test_client().get(page, query_string={"data": "data:,one%0A%3Cb%3E"})
+    assert "<pre>one|&lt;b&gt;</pre>" in shown.text
+    assert "unsafe-inline" not in shown.headers["Content-Security-Policy"]
+    refused = app.test_client().get(page, query_string={"data": "data:;base64,%"})
+    assert refused.status_code == 422
+    assert "The data: URL has broken base64 data." in refused.text
+    sent = app.test_client().post(page, data={"data": "http://a/"})
+    assert (sent.status_code, sent.location) == (303, f"{page}?data=http://a/")
+    told = app.test_client().get("/plugins/line-viewer@1-0-0/").get_json()
+    assert told["entryPoint"]["dataInput"][0]["contentType"] == ["text/*"]

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from app_runner.drill import __main__ as command
 from app_runner.drill.log import EventLog
 from app_runner.drill.programs import NotInTime, wait_until
-from app_runner.drill.scene import FULL, SHORT, percentile
+from app_runner.drill.scene import FULL, SHORT, Drill, Result, percentile
 
 CALL = "from app_runner.crash_points import crash_point; crash_point('here'); print(1)"
 
@@ -64,9 +66,30 @@ def test_percentiles_of_few_and_of_no_figures() -> None:
 def test_the_short_drill_dies_at_all_points_in_one_go() -> None:
     short = command.exercises(command.arguments(["--short"]))
     full = command.exercises(command.arguments([]))
-    assert short.keys() == full.keys()
+    assert {*short, "webhooks"} == full.keys()  # while tasks outlast the visibility
+    assert list(command.exercises(command.arguments(["--short", "--only", "webhooks"])))
     assert short["points"] is not full["points"]
     assert list(command.exercises(command.arguments(["--soak"]))) == ["soak"]
     assert command.effort_of(command.arguments(["--short"])).seeds == SHORT.seeds
     assert command.effort_of(command.arguments(["--seeds", "7"])).seeds == 7
     assert command.effort_of(command.arguments([])).kill_tasks == FULL.kill_tasks
+
+
+def test_exercises_at_once_give_all_their_results() -> None:
+    ran = threading.Barrier(2, timeout=20)
+
+    def one(drill: Drill) -> Iterator[Result]:
+        """Wait."""
+        ran.wait()
+        yield Result("one", True, "")
+
+    def other(drill: Drill) -> Iterator[Result]:
+        """Wait too."""
+        ran.wait()
+        yield Result("other", False, "")
+        yield Result("more", True, "")
+
+    both = command.at_once(one, other)
+    results = list(both(None))  # type: ignore[arg-type]
+    assert [result.name for result in results] == ["one", "other", "more"]
+    assert both.__doc__ == "Wait.\nWait too."

@@ -85,17 +85,110 @@ class Endless(io.RawIOBase):
         return bytes(given)
 
 
-class StoreContract:
-    """The contract; a subclass gives the fixture ``store``, empty."""
+class KeepingContract:
+    """What holds for every store, also for one that keeps only links.
+
+    A subclass gives the fixture ``store``, empty, and says what is saved so that a
+    content is read.
+    """
 
     #: Whether the store holds what it keeps in memory (then nothing is said of its size).
     in_memory = False
     #: Bytes of a large file, and how many of them may be in memory at a time.
     large, memory = 64 * CHUNK, 8 * CHUNK
+    #: A key under which nothing is.
+    no_such = "no/such"
 
     @pytest.fixture
     def store(self) -> FileStore:
         raise NotImplementedError
+
+    def saved(self, key: str, content: bytes) -> BinaryIO:
+        """Give what is saved so that ``content`` is read."""
+        return io.BytesIO(content)
+
+    def kept(self, store: FileStore, key: str, content: bytes) -> str:
+        """Keep ``content``; give the key that the row of a file would have."""
+        return store.keep(key, self.saved(key, content))[0]
+
+    @staticmethod
+    def get(store: FileStore, key: str) -> bytes:
+        with store.open(key) as file:
+            return file.read()
+
+    @MANY_FOR_ONE_STORE
+    @given(content=st.binary(max_size=2000))
+    def test_what_was_kept_is_read(self, store: FileStore, content: bytes) -> None:
+        key = self.kept(store, "kept/a", content)
+        assert self.get(store, key) == content
+        assert self.get(store, key) == content
+
+    def test_an_open_file_keeps_its_content(self, store: FileStore) -> None:
+        key = self.kept(store, "k", b"first")
+        with store.open(key) as file:
+            assert self.kept(store, "k", b"second") == key
+            assert file.read() == b"first"
+        assert self.get(store, key) == b"second"
+
+    def test_an_open_file_can_be_sought(self, store: FileStore) -> None:
+        with store.open(self.kept(store, "k", b"0123456789")) as file:
+            file.seek(7)
+            assert file.read(2) == b"78"
+            file.seek(-1, io.SEEK_END)
+            assert file.read() == b"9"
+            file.seek(0)
+            assert file.read(3) == b"012"
+
+    def test_readers_do_not_disturb_each_other(self, store: FileStore) -> None:
+        key = self.kept(store, "k", bytes(range(256)))
+        with store.open(key) as one, store.open(key) as other:
+            assert one.read(100) == bytes(range(100))
+            assert other.read(2) == b"\0\1"
+            assert one.read() == bytes(range(100, 256))
+
+    def test_what_is_not_there_cannot_be_opened(self, store: FileStore) -> None:
+        with pytest.raises(FileMissing, match="no/such"):
+            store.open(self.no_such)
+
+    def test_what_failed_is_not_kept(self, store: FileStore) -> None:
+        with pytest.raises(ConnectionError, match="the source broke"):
+            store.keep("new", self.failing())
+        assert list(store.keys()) == []
+
+    def test_deleting_what_is_kept_twice_is_fine(self, store: FileStore) -> None:
+        key = self.kept(store, "k", b"x")
+        store.delete(key)
+        store.delete(key)
+        assert key not in set(store.keys())
+
+    @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "file:///etc/passwd"])
+    def test_no_file_of_the_machine_is_opened(self, store: FileStore, key: str) -> None:
+        with pytest.raises(StoreError):
+            store.open(key)
+
+    def test_reading_takes_little_memory(self, store: FileStore) -> None:
+        if self.in_memory:
+            pytest.skip("this store keeps its bytes in memory")
+        key = self.kept(store, "k", bytes(self.large))
+        tracemalloc.start()
+        try:
+            with store.open(key) as file:
+                parts = iter(lambda: file.read(CHUNK), b"")
+                assert sum(map(len, parts)) == self.large
+            assert tracemalloc.get_traced_memory()[1] < self.memory
+        finally:
+            tracemalloc.stop()
+
+    @staticmethod
+    def failing() -> BinaryIO:
+        return Failing(b"x" * 3 * CHUNK)  # type: ignore[return-value]
+
+    def test_its_name_is_one_word(self, store: FileStore) -> None:
+        assert store.name.isidentifier()
+
+
+class StoreContract(KeepingContract):
+    """What holds for a store that holds bytes; a subclass gives the fixture ``store``."""
 
     @pytest.fixture
     def numbers(self) -> Iterator[int]:
@@ -105,11 +198,6 @@ class StoreContract:
     @staticmethod
     def put(store: FileStore, key: str, content: bytes) -> int:
         return store.write(key, io.BytesIO(content))
-
-    @staticmethod
-    def get(store: FileStore, key: str) -> bytes:
-        with store.open(key) as file:
-            return file.read()
 
     @MANY_FOR_ONE_STORE
     @given(content=st.binary(max_size=2000))
@@ -156,23 +244,6 @@ class StoreContract:
         assert self.get(store, "a/b") == b"second"
         assert list(store.keys()) == ["a/b"]
 
-    def test_an_open_file_keeps_its_content(self, store: FileStore) -> None:
-        self.put(store, "k", b"first")
-        with store.open("k") as file:
-            self.put(store, "k", b"second")
-            assert file.read() == b"first"
-        assert self.get(store, "k") == b"second"
-
-    def test_an_open_file_can_be_sought(self, store: FileStore) -> None:
-        self.put(store, "k", b"0123456789")
-        with store.open("k") as file:
-            file.seek(7)
-            assert file.read(2) == b"78"
-            file.seek(-1, io.SEEK_END)
-            assert file.read() == b"9"
-            file.seek(0)
-            assert file.read(3) == b"012"
-
     def test_what_is_missing_is_told(self, store: FileStore) -> None:
         for call in (store.open, store.size):
             with pytest.raises(FileMissing, match="no/such"):
@@ -203,10 +274,6 @@ class StoreContract:
             store.write("old", self.failing())
         assert self.get(store, "old") == b"content"
         assert list(store.keys()) == ["old"]
-
-    @staticmethod
-    def failing() -> BinaryIO:
-        return Failing(b"x" * 3 * CHUNK)  # type: ignore[return-value]
 
     def test_nothing_is_to_be_seen_before_all_is_there(self, store: FileStore) -> None:
         seen: list[list[str]] = []
@@ -277,6 +344,3 @@ class StoreContract:
             assert tracemalloc.get_traced_memory()[1] < self.memory
         finally:
             tracemalloc.stop()
-
-    def test_its_name_is_one_word(self, store: FileStore) -> None:
-        assert store.name.isidentifier()

@@ -15,6 +15,7 @@ import requests
 from flask import Flask
 from werkzeug.wrappers import Response
 
+from app_runner.api import files
 from app_runner.api.file_links import lasting_url
 from app_runner.data.archives import (
     DEFAULT_LIMITS,
@@ -165,8 +166,29 @@ def test_a_name_leads_nowhere(app: Flask, name: str) -> None:
         shown = shown_name(answer)
         assert answer.data == b"x"
         assert "Set-Cookie" not in answer.headers
-    assert not re.search(r"[/\\\u202a-\u202e\u2066-\u2069]", shown)
-    assert not re.match(r"(con|nul|com1)(\.|$)", shown, re.IGNORECASE)
+    assert not is_tricky(shown)
+
+
+TRICKS = ["../../escaped", "..\\..\\escaped", "nul.txt", "photo\u202egnp.exe", "．．／x"]
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_without_safe_names_it_would(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Or the test above would show nothing."""
+    monkeypatch.setattr(files, "safe_name", lambda name: name)
+    with app.test_request_context():
+        file = results.save_file(records.start("f"), b"x", name, "custom", "text/plain")
+        path = re.sub("^https?://[^/]*", "", lasting_url(file))
+    with app.test_client().get(path) as answer:
+        assert is_tricky(shown_name(answer))
+
+
+def is_tricky(name: str) -> bool:
+    """Tell whether a name leads elsewhere, is a device, or reads as another."""
+    marks = re.search(r"[/\\\uff0f\u202a-\u202e\u2066-\u2069]", name)
+    return bool(marks or re.match(r"(con|nul|com1)(\.|$)", name, re.IGNORECASE))
 
 
 def shown_name(answer: Response) -> str:
@@ -196,6 +218,10 @@ ACTIVE = {
     "script.js": ("text/javascript", "alert(1)"),
     "typed.txt": ("text/plain", "<script>alert(1)</script>"),
     "untyped": ("", "<script>alert(1)</script>"),
+    "list.png": ("image/png, text/html", "<script>alert(1)</script>"),
+    "spaced.png": ("image/svg xml", "<svg onload='alert(1)'/>"),
+    "trailing.png": ("image/svg+xml,", "<svg onload='alert(1)'/>"),
+    "half.mp4": ("video/;text/html", "<script>alert(1)</script>"),
 }
 DEFENCES: dict[str, Callable[[Response], bool]] = {
     "sandbox": lambda a: a.headers["Content-Security-Policy"].startswith("sandbox"),
@@ -219,6 +245,7 @@ def test_no_result_runs_in_our_origin(app: Flask, name: str, query: str) -> None
         assert answer.mimetype not in ("text/html", "image/svg+xml") or (
             "attachment" in answer.headers["Content-Disposition"]
         )
+        assert "," not in answer.headers["Content-Type"]
 
 
 def test_the_folder_of_results_is_not_served(app: Flask) -> None:

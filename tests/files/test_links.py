@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
+import io
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytest
 from flask import Flask, url_for
@@ -14,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app_runner.db.models import ProcessingTask, TaskFile
-from app_runner.errors import StoreError
+from app_runner.errors import FileMissing, StoreError
+from app_runner.fetch import Fetcher, FetchPolicy
+from app_runner.files.contract import CHUNK, FileStore
 from app_runner.files.links import checked_url
 from app_runner.state import state_of
 from app_runner.tasks import results
+from tests.fetch.servers import Exchange, Server, serving
+from tests.files.contract import Failing, KeepingContract
 
 LINK = "http://elsewhere.example/results/7?x=a%20b#part"
 
@@ -58,28 +61,80 @@ def test_the_url_of_the_file_leads_to_it(linked: TaskFile, client: FlaskClient) 
     assert client.get(url[:-4]).status_code == 404
 
 
-class Elsewhere(BaseHTTPRequestHandler):
-    """Answers with one text."""
+class TestLinkStore(KeepingContract):
+    """The part of the contract that does not speak of bytes here."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"from elsewhere")
+    large, memory = 64 * CHUNK, 12 * CHUNK
 
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+    @pytest.fixture
+    def elsewhere(self) -> Iterator[Server]:
+        """Serve what tests publish, under paths that are keys."""
+        self.published: dict[str, bytes] = {}
+
+        def answer(exchange: Exchange) -> None:
+            content = self.published.get(exchange.path)
+            exchange.reply(content or b"", 404 if content is None else 200)
+
+        with serving(answer) as server:
+            self.no_such = server.url(path="/no/such")
+            self.server = server
+            yield server
+
+    @pytest.fixture
+    def store(self, app: Flask, elsewhere: Server) -> Iterator[FileStore]:
+        with app.app_context():
+            yield state_of(app).stores["url_file_store"]
+
+    def saved(self, key: str, content: bytes) -> BinaryIO:
+        self.published[f"/{key}"] = content
+        return cast(BinaryIO, InPieces(self.server.url(path=f"/{key}").encode()))
+
+    @staticmethod
+    def failing() -> BinaryIO:
+        return cast(BinaryIO, Failing(b"http://elsewhere.example/"))
 
 
-def test_jobs_read_what_the_url_leads_to(app: Flask) -> None:
+class InPieces(io.BytesIO):
+    """A source that gives little at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(7)
+
+
+def test_what_cannot_be_reached_is_told(app: Flask) -> None:
     store = state_of(app).stores["url_file_store"]
-    server = HTTPServer(("127.0.0.1", 0), Elsewhere)
-    threading.Thread(target=server.handle_request).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    with app.app_context(), server, store.open(url) as file:
-        assert file.read() == b"from elsewhere"
-        assert file.seek(0) == 0
-    with app.app_context(), pytest.raises(StoreError, match="link"):
-        store.open(url)
+    with app.app_context():
+        with serving(lambda exchange: exchange.reply(b"", 500)) as server:
+            url = server.url()
+            with pytest.raises(StoreError, match="link") as broken:
+                store.open(url)
+        with pytest.raises(StoreError, match="link") as gone:
+            store.open(url)
+    assert not isinstance(broken.value, FileMissing)
+    assert not isinstance(gone.value, FileMissing)
+
+
+def test_what_breaks_off_or_stops_is_no_half_file(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(exchange: Exchange) -> None:
+        exchange.close_connection = True
+        exchange.reply(b"half", Content_Length="8")
+
+    def freezing(exchange: Exchange) -> None:
+        breaking(exchange)
+        exchange.server.stopping.wait(60)
+
+    impatient = Fetcher(FetchPolicy(allow_private=True, read_timeout=0.5, retries=0))
+    monkeypatch.setattr(state_of(app), "fetcher", impatient)
+    store = state_of(app).stores["url_file_store"]
+    for answer in (breaking, freezing):
+        with (
+            app.app_context(),
+            serving(answer) as server,
+            pytest.raises(StoreError, match="link"),
+        ):
+            store.open(server.url())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app_runner.api.file_links import expiring_url, lasting_url
-from app_runner.api.task_document import describe
+from app_runner.api.task_document import task_document
 from app_runner.db.models import TaskFile
 from app_runner.errors import SettingError
 from app_runner.files.local import LocalStore
@@ -136,7 +137,7 @@ class TestLinks:
         app = make_app(FILE_URL_SECONDS=7200)
         with app.test_request_context():
             file = kept(app, "x", "a", "text/plain")
-            href = describe(file.task)["outputs"][0]["href"]
+            href = json.loads(task_document(file.task_id).content)["outputs"][0]["href"]
             with state_of(app).fetcher.open(href) as response:
                 assert response.content == b"x"
         assert file.security_tag not in href

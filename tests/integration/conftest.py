@@ -23,6 +23,7 @@ from tests.fixtures import JOBS, PUBLISHED
 from tests.plugins.conftest import app_with
 from tests.polling import wait_for
 from tests.processes import Running, environment
+from tests.servers import delete_queues
 
 FOLDERS = [str(PUBLISHED), str(JOBS)]
 #: No redis-server is found here.
@@ -88,6 +89,9 @@ def running(
     """Run an app and a worker of it."""
     with app_with(folders, place, **settings) as app, ExitStack() as ended:
         assert state_of(app).registry.problems == []
+        broker = str(state_of(app).settings["BROKER_URL"])
+        if broker.startswith("amqp"):
+            ended.callback(delete_queues, broker, state_of(app).queues.names)
 
         def start_worker() -> Running:
             name = f"test-{os.getpid()}-{place.name}-{next(numbers)}"

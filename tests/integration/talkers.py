@@ -52,6 +52,21 @@ TALKER = '''
         for number in range(lines):
             print("line", number, "x" * 80)
         return ""
+
+    @plugin.processor()
+    def family(task: Task) -> str:
+        """Print beside a forked process that tells the same things, for a while."""
+        task.log("before")
+        time.sleep(0.7)  # it is written, so what is told next begins a new batch
+        child = os.fork()
+        who = "parent" if child else "child"
+        for number in range(15):
+            print(who, number)
+            task.log(f"{who} told {number}")
+            task.progress(number, 15, who)
+            time.sleep(0.1)
+        if child:
+            return str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 '''
 
 

@@ -9,11 +9,15 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import text, update
 
 from app_runner.db import DB
+from app_runner.db.models import ProcessingTask
 from app_runner.errors import TaskFinished
 from app_runner.tasks import records
+from app_runner.tasks.patience import DATABASE_AWAY
 from tests.conftest import AppFactory
+from tests.fixtures import VERSIONS
 from tests.integration.conftest import RunnerFactory
 from tests.tasks.test_unavailable import locked
 
@@ -33,6 +37,35 @@ def test_jobs_wait_for_a_locked_database(
     for task in (report, chain):
         assert runner.ended(task)["status"] == "SUCCESS"
     assert runner.document(report)["outputs"]
+
+
+def test_a_database_that_takes_no_writes_is_away_and_then_works_again(
+    make_app: AppFactory, postgres_url: str
+) -> None:
+    app = make_app(SQLALCHEMY_DATABASE_URI=postgres_url, PLUGIN_FOLDERS=[str(VERSIONS)])
+    with app.app_context():
+        name = DB.engine.url.database
+
+    def set_read_only(state: str) -> None:
+        change = f"ALTER DATABASE {name} SET default_transaction_read_only = {state}"
+        with app.app_context():
+            with DB.engine.begin() as connection:
+                connection.execute(text("SET TRANSACTION READ WRITE"))
+                connection.execute(text(change))
+            DB.engine.dispose()  # it holds for new connections
+
+    def submit() -> int:
+        path = "/plugins/adder@1-9-0/process/"
+        return app.test_client().post(path, data={"first": "1"}).status_code
+
+    set_read_only("on")
+    assert submit() == 503
+    with app.app_context(), pytest.raises(DATABASE_AWAY):
+        DB.session.execute(update(ProcessingTask).values(task_name="x"))
+    set_read_only("off")
+    assert submit() == 303
+    with app.app_context():
+        DB.engine.dispose()
 
 
 def outcomes_of(app: Flask, act: Callable[[int], str], count: int = 6) -> list[str]:

@@ -35,7 +35,7 @@ PLUGIN = '''
 
     from app_runner.plugin_api import (
         CELERY, Output, Plugin, PluginBase, ProcessingTask, SecurityBlueprint, Task,
-        save_task_error, save_task_result,
+        check_lease, save_task_error, save_task_result,
     )
 
     BLP = SecurityBlueprint("chains@1", __name__, description="Chains.")
@@ -70,6 +70,14 @@ PLUGIN = '''
         wait(ProcessingTask.get_by_id(db_id).parameters)
         return f"{text}, second"
 
+    @CELERY.task(name="chains.guarded", bind=True)
+    def guarded(self, db_id: int) -> None:
+        path = ProcessingTask.get_by_id(db_id).parameters
+        wait(path)
+        check_lease()
+        with open(f"{path}.written", "a") as file:
+            file.write(f"{os.getpid()}\\n")
+
     @CELERY.task(name="chains.die", bind=True)
     def die(self, db_id: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -82,7 +90,8 @@ PLUGIN = '''
     def run(name: str):
         task = ProcessingTask(name, parameters=request.form.get("until", ""))
         task.save(commit=True)
-        chain = {"hold": hold_job, "die": die, "fail": fail}[name].s(db_id=task.id)
+        jobs = {"hold": hold_job, "guarded": guarded, "die": die, "fail": fail}
+        chain = jobs[name].s(db_id=task.id)
         if name == "hold":
             chain |= second.s(db_id=task.id)
         chain |= save_task_result.s(db_id=task.id)
@@ -131,6 +140,12 @@ def outcomes(runner: Runner, task: str) -> list[str]:
     return [one["outcome"] for one in runner.document(task)["execution"]["attempts"]]
 
 
+def kill_worker(runner: Runner, children: list[int]) -> None:
+    """Kill the worker, and wait until the processes of its jobs have noticed."""
+    os.kill(runner.worker.pid, signal.SIGKILL)
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
 def messages(runner: Runner) -> int:
     with runner.app.app_context():
         return len(DB.session.scalars(select(Message.id)).all())
@@ -140,9 +155,7 @@ def test_what_a_killed_worker_ran_is_begun_anew(fast: MakeFast, tmp_path: Path) 
     runner, one, other = fast(), tmp_path / "one", tmp_path / "other"
     task = runner.submit("holds@1/process/", until=str(one))
     chain = runner.submit("chains@1/hold/process/", until=str(other))
-    children = [*begun(one), *begun(other)]
-    os.kill(runner.worker.pid, signal.SIGKILL)
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    kill_worker(runner, [*begun(one), *begun(other)])
     one.touch()
     other.touch()
     runner.start_worker()
@@ -157,8 +170,7 @@ def test_what_may_not_be_repeated_fails_with_its_worker(
 ) -> None:
     runner, path = fast(), tmp_path / "x"
     task = runner.submit("holds@1/once/process/", until=str(path))
-    begun(path)
-    os.kill(runner.worker.pid, signal.SIGKILL)
+    kill_worker(runner, begun(path))
     path.touch()
     runner.start_worker()
     ended = runner.ended(task)
@@ -195,6 +207,25 @@ def test_the_late_result_of_a_frozen_worker_is_refused(
     assert runner.content(output) == b"attempt 2"
     assert outcomes(runner, task) == ["no sign of life", "succeeded"]
     assert second.process.poll() is None
+
+
+def test_a_job_of_a_plugin_can_ask_whether_it_was_lost(
+    fast: MakeFast, tmp_path: Path
+) -> None:
+    runner, path = fast(), tmp_path / "x"
+    task = runner.submit("chains@1/guarded/process/", until=str(path))
+    (child,) = begun(path)
+    frozen = (runner.worker.pid, child)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    runner.start_worker()
+    second = begun(path, times=2)[1]
+    path.touch()
+    assert runner.ended(task)["status"] == "SUCCESS"
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    runner.worker.wait_until_printed("chains.guarded no longer holds its message")
+    assert Path(f"{path}.written").read_text() == f"{second}\n"
 
 
 def test_an_emptied_broker_loses_nothing(fast: MakeFast, tmp_path: Path) -> None:

@@ -109,6 +109,18 @@ def test_a_flood_of_lines_keeps_the_newest(site: Runner) -> None:
     assert kept < 3_000_000
 
 
+def test_a_forked_process_writes_nothing_over_the_lines_of_the_job(site: Runner) -> None:
+    url = site.submit("talker@1-0-0/family/process/")
+    task = site.ended(url)
+    told = [f"parent told {number}" for number in range(15)]
+    assert task["log"].splitlines() == ["before", *told, "0"]
+    assert task["progress"]["unit"] == "parent"
+    log = log_of(site, url)
+    lines = log["lines"]
+    assert len(lines) == log["next"] == 31
+    assert not [line for line in lines if line.startswith("child")]
+
+
 def test_unknown_attempts_are_empty_and_wrong_queries_refused(site: Runner) -> None:
     url = site.submit("talker@1-0-0/chatter/process/", lines="1")
     site.ended(url)

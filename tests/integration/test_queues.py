@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from app_runner.state import state_of
+from app_runner.tasks import cli
 from tests.conftest import AppFactory, PluginFolder, WorkerStarter
 from tests.polling import wait_for
 from tests.processes import run_program
@@ -100,6 +101,23 @@ def test_a_worker_may_serve_some_plugins_only(
     assert rows["other@1"][2].startswith("test-"), printed
     start_worker(site, pool="threads", queues=rows["busy@1"][0])
     ended(site, one)
+
+
+def test_emptying_the_queues_empties_those_of_plugins(
+    site: Flask, start_worker: WorkerStarter
+) -> None:
+    tasks = [submit(site, "busy@1/") for _ in range(3)]
+    name = state_of(site).queues.place("busy@1.work").queue
+    celery = state_of(site).celery
+    assert cli.waiting(celery, name) == 3
+    printed = run_program(
+        *("flask", "--app", "app_runner", "tasks", "queues", "--empty"),
+        settings=state_of(site).settings,
+    )
+    assert printed.stdout.startswith("3 messages were deleted."), printed
+    assert cli.waiting(celery, name) == 0
+    start_worker(site, pool="threads")
+    ended(site, *tasks)
 
 
 def test_a_worker_of_green_threads(

@@ -121,6 +121,8 @@ def test_a_repeated_submit_gives_the_same_task(
     assert again.headers["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first.headers
     assert post(server, path, key, **body(other)).status_code == 409
+    after = post(server, path, key, **body(sent))
+    assert after.headers["Location"] == first.headers["Location"]
     without = post(server, path, **body(sent)).headers["Location"]
     elsewhere = post(server, path, f"{key}-2", **body(sent)).headers["Location"]
     assert len({first.headers["Location"], without, elsewhere}) == 3
@@ -134,6 +136,20 @@ def test_many_at_once_with_one_key_start_one_task(server: Server) -> None:
         answers = list(pool.map(submit, range(16)))
     assert {answer.status_code for answer in answers} == {303}
     assert len({answer.headers["Location"] for answer in answers}) == 1
+
+
+def test_many_at_once_with_one_key_and_other_parameters_start_one_task(
+    server: Server,
+) -> None:
+    def submit(number: int) -> requests.Response:
+        return post(server, TALK, "at-odds", data={"words": f"{number % 2}"})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [*pool.map(submit, range(24)), submit(0), submit(1)]
+    started = [answer for answer in answers if answer.status_code == 303]
+    assert {answer.status_code for answer in answers} == {303, 409}
+    assert len(started) == 13
+    assert len({answer.headers["Location"] for answer in started}) == 1
 
 
 def test_a_refused_submit_does_not_use_its_key_up(server: Server) -> None:

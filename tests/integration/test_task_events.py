@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from playwright.sync_api import Page, expect
@@ -127,6 +128,41 @@ def test_streams_are_limited_and_leave_other_requests_alone(
     wait_for(lambda: requests.get(f"{url}events", timeout=30).status_code == 200)
 
 
+def test_clients_that_are_gone_hold_no_places(server: Server, tmp_path: Path) -> None:
+    url = server.submit(TALK, words="reload", waitFor=str(tmp_path / "go on"))
+    (forked,) = psutil.Process(server.process.pid).children()
+    before = forked.num_threads()
+    for _ in range(50):  # somebody reloads the page again and again
+        with stream(url) as events:
+            next(events)
+    assert forked.num_threads() < before + 25
+    with ExitStack() as stack:
+        opened = [stack.enter_context(stream(url)) for _ in range(STREAMS)]
+        assert all(next(events) for events in opened)
+        (tmp_path / "go on").touch()
+        assert {list(events)[-1].name for events in opened} == {"result"}
+
+
+def test_a_server_soon_notices_that_a_client_is_gone(
+    server: Server, tmp_path: Path
+) -> None:
+    def left() -> list[Any]:
+        """Give the connections that only the server holds open."""
+        (forked,) = psutil.Process(server.process.pid).children()
+        return [one for one in forked.net_connections() if one.status == "CLOSE_WAIT"]
+
+    url = server.submit(TALK, words="leave", waitFor=str(tmp_path / "go on"))
+    with stream(url) as events:
+        until(events, says("printed leave"))
+    tag = requests.get(url, timeout=30).headers["ETag"]
+    params, headers = {"wait": "30"}, {"If-None-Match": tag}
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(url, params=params, headers=headers, timeout=0.5)
+    assert left()
+    wait_for(lambda: not left(), 12, "the end of connections that nobody uses")
+    (tmp_path / "go on").touch()
+
+
 def test_a_request_that_waits_is_answered_at_the_change(
     server: Server, tmp_path: Path
 ) -> None:
@@ -188,3 +224,24 @@ def test_the_page_of_a_form_follows_its_task_and_runs_it_again(
         page.get_by_role("button", name="Run again").click()
     assert again.value.url not in tasks
     expect(page.get_by_text("The task is finished.")).to_be_visible()
+
+
+@pytest.mark.browser
+def test_a_task_is_cancelled_from_its_page(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    page.goto(f"{server.root}/plugins/talker@1-0-0/ui/?words=stop")
+    page.get_by_label("wait for").fill(str(tmp_path / "never"))
+    page.get_by_role("button", name="submit").click()
+    expect(page.get_by_text("1 / 4 words")).to_be_visible()
+    state = page.locator(".task-state")
+    cancel = page.get_by_role("button", name="Cancel the task")
+    cancel.focus()
+    page.keyboard.press("Enter")
+    expect(state).to_have_text("The task was cancelled.", timeout=15_000)
+    expect(cancel).to_be_hidden()
+    expect(page.get_by_role("heading", name="Task")).to_be_focused()
+    page.get_by_role("button", name="Run again").click()
+    expect(state).to_have_text("The task is running.")
+    page.get_by_role("button", name="Cancel the task").click()
+    expect(state).to_have_text("The task was cancelled.", timeout=15_000)

@@ -218,7 +218,7 @@ def test_a_hook_that_refuses_is_called_again_with_the_same_id_and_body(
 def test_a_hook_that_is_down_hears_when_it_is_back(runner: Runner) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    down = Receiver(url=f"http://127.0.0.1:{port}/webhooks/7")
+    down = Receiver(url=f"http://127.0.0.1:{port}/webhooks/7?token=only-theirs")
     url = finished(runner)
     subscribe(runner, url, down, "status")
     wait_for(lambda: deliveries(runner, url)[0]["tries"])
@@ -227,6 +227,7 @@ def test_a_hook_that_is_down_hears_when_it_is_back(runner: Runner) -> None:
         (delivery,) = deliveries(runner, url)
         assert receiver.calls[0].id == delivery["id"]
         assert "error" in delivery["tries"][0]
+        assert "only-theirs" not in str(delivery)
 
 
 def test_a_hook_that_is_gone_is_unsubscribed(runner: Runner, receiver: Receiver) -> None:

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.integration
 def test_a_changed_file_restarts_server_and_worker_only(start: Starter) -> None:
     started = start("watching")
     started.wait_for("ready, watchdog")
-    started.wait_for("began worker")
+    for name in ("worker", "server"):
+        started.wait_for(f"began {name}")
     (started.folder / "sources").mkdir()
     (started.folder / "sources" / "plugin.py").write_text("1")
     started.wait_for("plugin.py has changed; restarted: server, worker.")

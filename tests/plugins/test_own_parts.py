@@ -18,6 +18,7 @@ from app_runner.plugins import hooks
 from app_runner.plugins.tables import version_table
 from app_runner.state import state_of
 from tests.conftest import AppFactory, PluginFolder
+from tests.polling import wait_for
 
 NOTES = """
     import click
@@ -138,7 +139,36 @@ def test_a_migration_that_fails_is_said_and_nothing_else_suffers(
     assert done.exit_code == 1
     assert "PROBLEM  notes: ValueError: no such thing" in done.output
     assert "notes_note" not in tables(app)
-    assert app.test_client().get("/plugins/").status_code == 200
+    client = app.test_client()
+    assert client.get("/plugins/").status_code == 200
+
+    (problem,) = client.get("/problems/").get_json()["problems"]
+    assert (problem["source"], problem["part"]) == (str(folder), "tables")
+    said = "the plugin needs 0001. `flask plugins upgrade-db` failed with ValueError: no"
+    assert said in problem["message"]
+    assert said in cli(app, "plugins", "list").output
+    assert "1 problem" in client.get("/", headers={"Accept": "text/html"}).text
+    (folder / "migrations" / "0001_bad.py").write_text(
+        'revision = "0001"\ndown_revision = None\n\n\ndef upgrade(): ...\n'
+    )
+    assert cli(app, "plugins", "upgrade-db").exit_code == 0
+    assert "PROBLEM" not in cli(app, "plugins", "list").output
+    wait_for(lambda: client.get("/problems/").get_json() == {"problems": []}, 5)
+
+
+def test_tables_that_were_never_made_are_a_problem(
+    make_app: AppFactory, plugin_folder: PluginFolder, folder: Path
+) -> None:
+    plugin_folder.add("notes/__init__.py", NOTES.replace('"migrations"', "None"))
+    app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)])
+    said = "The tables notes_note are missing. `flask plugins upgrade-db` brings"
+    assert said in cli(app, "plugins", "list").output
+    client = app.test_client()
+    for language, words in (("en", said), ("de", "Die Tabellen notes_note fehlen.")):
+        told = client.get("/problems/", headers={"Accept-Language": language})
+        assert words in told.get_json()["problems"][0]["message"]
+    assert cli(app, "plugins", "upgrade-db").exit_code == 0
+    assert "PROBLEM" not in cli(app, "plugins", "list").output
 
 
 def test_hooks_are_called_and_their_errors_are_problems(

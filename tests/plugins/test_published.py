@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app_runner.compat.table import OLD_PACKAGE, TABLE
+from app_runner.db import DB
 from app_runner.db.models import ProcessingTask
+from app_runner.db.types import now
 from app_runner.state import state_of
+from app_runner.tasks import records
 from tests.conftest import AppFactory
 from tests.fixtures import PUBLISHED
 from tests.plugins.conftest import app_with
@@ -140,3 +144,87 @@ def test_each_app_has_plugin_objects_tasks_and_modules_of_its_own(
             assert type(loaded.plugin).instance is loaded.plugin
             bound = module.greeting_task.app
         assert bound is state_of(app).celery
+
+
+def test_the_pages_of_a_deleted_task_are_gone(app: Flask, client: FlaskClient) -> None:
+    with app.test_request_context():
+        task = ProcessingTask(task_name="quiz", data={"questions": {"asked": ["Why?"]}})
+        task.save(commit=True)
+        form = app.url_for("quiz game@v1-2-0.AnswerFrontend", db_id=task.id)
+        answer = app.url_for("quiz game@v1-2-0.AnswerView", db_id=task.id)
+        document = app.url_for("tasks-api.TaskView", task_id=task.id)
+        records.fail(task.id, "stopped")
+    assert client.get(form).status_code == 200  # the route is the plugin's own
+    assert client.delete(document).status_code == 204
+    page = client.get(form, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.mimetype) == (410, "text/html")
+    assert "<h1" in page.text
+    assert "The task was deleted." in page.text
+    sent = client.post(answer, data={"answer": "x"})
+    assert (sent.status_code, sent.get_json()["code"]) == (410, 410)
+
+
+@pytest.fixture
+def waiting(app: Flask) -> Iterator[ProcessingTask]:
+    """Give a task of the quiz that waits for an answer, as its first job leaves it."""
+    with app.app_context():
+        task = ProcessingTask(task_name="quiz", data={"answers": []})
+        task.add_next_step("/answer", "/ask", "question", commit=True)
+        yield task
+
+
+def answer_url(app: Flask, task: ProcessingTask) -> str:
+    with app.test_request_context():
+        return app.url_for("quiz game@v1-2-0.AnswerView", db_id=task.id)
+
+
+def test_only_one_of_many_answers_is_taken(
+    app: Flask, client: FlaskClient, waiting: ProcessingTask
+) -> None:
+    url = answer_url(app, waiting)
+
+    def send(answer: int) -> int:
+        return app.test_client().post(url, data={"answer": answer}).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        codes = sorted(pool.map(send, range(6)))
+    assert codes == [303, *[409] * 5]
+    late = client.post(url, data={"answer": 7})
+    assert late.get_json()["message"].startswith("This step was answered before")
+    DB.session.expire_all()
+    assert len(waiting.data["answers"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("next_at", "code"), [("/elsewhere/", 409), ("the same", 303)], ids=["other", "same"]
+)
+def test_a_late_answer_is_none_to_the_next_step(
+    app: Flask, client: FlaskClient, next_at: str, code: int
+) -> None:
+    """A form that is sent twice may find the next step waiting already."""
+    with app.app_context():
+        task = ProcessingTask(task_name="quiz", data={"answers": []})
+        task.save(commit=True)
+        url, task_id = answer_url(app, task), task.id
+        first = f"http://localhost{url}"
+        task.add_next_step(first, "/ask", "first", commit=True)
+        task.clear_previous_step(commit=True)
+        second = first if next_at == "the same" else next_at
+        task.add_next_step(second, "/ask", "second", commit=True)
+    assert client.post(url, data={"answer": 7}).status_code == code
+    with app.app_context():
+        task = records.get(task_id)
+        assert (task.is_finished, task.has_uncleared_step) == (False, code == 409)
+        assert len(task.data["answers"]) == (code == 303)
+
+
+def test_a_task_that_has_ended_takes_no_answer(
+    app: Flask, client: FlaskClient, waiting: ProcessingTask
+) -> None:
+    waiting.finished_at, waiting.task_status = now(), "FAILURE"
+    waiting.save(commit=True)
+    answer = client.post(answer_url(app, waiting), data={"answer": 7})
+    assert answer.status_code == 409
+    assert answer.get_json()["message"].startswith("The task has ended")
+    DB.session.expire_all()
+    assert waiting.data["answers"] == []

@@ -151,6 +151,13 @@ def test_an_ended_task_takes_no_answer(load: Load) -> None:
     refused = site.post(step["href"], data={"value": 3})
     assert refused.status_code == 409
     assert "has ended" in refused.json["message"]
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    page = site.client.get(step["uiHref"], headers=browser, buffered=True)
+    assert (page.status_code, page.mimetype) == (409, "text/html")
+    assert "The task has ended; it takes no more answers.</p>" in page.text
+    assert site.client.delete(url).status_code == 204
+    gone = site.client.get(step["uiHref"], headers=browser, buffered=True)
+    assert (gone.status_code, gone.mimetype) == (410, "text/html")
 
 
 @pytest.mark.parametrize("data", [{}, {"value": "x"}, {"value": -1}])

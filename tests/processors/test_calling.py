@@ -13,7 +13,8 @@ from app_runner.db.models import (
     TaskUpdateSubscription,
     WebhookDelivery,
 )
-from app_runner.tasks import calls, cancelling, webhooks
+from app_runner.state import state_of
+from app_runner.tasks import calls, cancelling, capture, webhooks
 from app_runner.tasks.asking import MAX_DEPTH
 from tests.conftest import AppFactory, PluginFolder
 from tests.processors.conftest import Load, Site
@@ -75,7 +76,8 @@ def wake(site: Site) -> None:
     told = WebhookDelivery.__table__
     with site.app.test_request_context():
         rows = DB.session.execute(DB.select(told)).all()
-        assert {webhooks.post(site.app, row).outcome for row in rows} == {"delivered"}
+        tries = [webhooks.post(site.app, row) for row in rows]
+        assert {tried and tried.outcome for tried in tries} == {"delivered"}
         DB.session.execute(DB.delete(told))
         DB.session.commit()
     site.work()
@@ -159,6 +161,41 @@ def test_a_plugin_that_calls_itself_ends_with_a_reason(load: Load, source: str) 
     with site.app.app_context():
         count = DB.session.scalar(DB.select(DB.func.count(ProcessingTask.id)))
     assert count == MAX_DEPTH + 1
+
+
+def test_plugins_that_call_each_other_end_with_a_reason(
+    load: Load, plugin_folder: PluginFolder
+) -> None:
+    plugin_folder.add(
+        "other.py",
+        """
+        from app_runner.plugin_api import *
+
+        other = Plugin("other", "1")
+
+        @other.processor()
+        def begin(task: Task) -> str:
+            task.call("p", then=after)
+
+        def after(task: Task, called: CalledTask) -> str:
+            return called.log
+        """,
+    )
+    site = load("""
+        @plugin.processor()
+        def begin(task: Task) -> str:
+            task.call("other", then=after)
+
+        def after(task: Task, called: CalledTask) -> str:
+            return called.log
+        """)
+    url = site.submit()
+    site.work()
+    while site.document(url)["status"] == "PENDING":
+        wake(site)
+    task = site.document(url)
+    assert task["status"] == "FAILURE"
+    assert f"call each other more than {MAX_DEPTH} deep" in task["log"]
 
 
 def test_the_depth_that_another_runner_tells_counts(site: Site) -> None:
@@ -253,6 +290,24 @@ def test_a_runner_that_is_away_is_asked_again_and_given_up(site: Site) -> None:
     site.work()
     assert site.document(url)["status"] == "FAILURE"
     assert "http://127.0.0.1:1/plugins/helper/ failed" in site.document(url)["log"]
+
+
+def test_each_try_in_vain_is_a_line_in_the_log_of_the_task(site: Site) -> None:
+    state_of(site.app).caches[capture.CAPTURE] = capture.Capture()
+    url = site.submit(text="hey", to="http://127.0.0.1:1/plugins/helper/")
+    site.step()
+    for _ in range(3):
+        message = site.sent[-1]
+        with (
+            site.app.app_context(),
+            capture.capturing(site.app, message["kwargs"]["db_id"]),
+        ):
+            site.step()
+    assert site.document(f"{url}log")["lines"] == [
+        "http://127.0.0.1:1/plugins/helper/ gives no answer (there is no connection to "
+        f"it). It is asked again in {delay} s; this was try {number} of 16."
+        for number, delay in ((1, 1), (2, 2), (3, 4))
+    ]
 
 
 def test_the_called_task_belongs_to_who_started_the_first(

@@ -174,3 +174,17 @@ def test_the_form_documents_its_query_and_body(site: Site) -> None:
     assert names == {"data": False, "how": False, "other": False}
     assert "requestBody" in site.operation("ui/", "post")
     assert json.dumps(shown)
+
+
+def test_a_url_that_the_author_opens_and_that_fails_is_said(load: Load) -> None:
+    site = load(
+        """
+        @plugin.processor()
+        def work(task: Task, url: str) -> str:
+            return open_url(url).text
+        """,
+        EXPOSURE="local",
+    )
+    task = site.done(url="http://user:pass@127.0.0.1:1/x?token=y")
+    said = "http://127.0.0.1:1/x cannot be read: there is no connection to it"
+    assert (task["status"], task["log"]) == ("FAILURE", said)

@@ -127,6 +127,8 @@ def test_tables_of_pandas_are_saved(load: Load) -> None:
             task.save("t.json", table)
             task.save("t.lines", table, content_type="application/x-lines+json")
             task.save("s.csv", table.set_index("b")["a"])
+            table.index = [7, 8]
+            task.save("j.csv", table[["a"]].rename_axis("a"))
         """)
     task = site.done()
     assert task["status"] == "SUCCESS", task["log"]
@@ -136,6 +138,7 @@ def test_tables_of_pandas_are_saved(load: Load) -> None:
     lines = site.content(task, "t.lines").decode().splitlines()
     assert [json.loads(line) for line in lines] == rows
     assert site.content(task, "s.csv").decode() == "b,a\nx,1\nä,2\n"
+    assert site.content(task, "j.csv").decode() == "a (index),a\n7,1\n8,2\n"
 
 
 def test_arrays_of_numpy_are_saved(load: Load) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 
+from app_runner.api.fields import split_csv
 from tests.processors.conftest import Load, Site
 
 EVERY = """
@@ -157,16 +159,80 @@ def test_the_form_shows_bounds_choices_and_defaults(site: Site, shown: str) -> N
     assert shown in site.get("ui/").text
 
 
-def test_the_document_tells_bounds_and_choices(site: Site) -> None:
+def properties_of(site: Site) -> dict[str, Any]:
+    """Give what the API document tells of each parameter."""
     body = site.operation("process/", "post")["requestBody"]["content"]
     reference = body["application/x-www-form-urlencoded"]["schema"]["$ref"]
     spec = site.client.get("/api-spec.json").get_json()
-    properties = spec["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
+    schema: dict[str, Any] = spec["components"]["schemas"][reference.rpartition("/")[2]]
+    found: dict[str, Any] = schema["properties"]
+    return found
+
+
+def test_the_document_tells_bounds_and_choices(site: Site) -> None:
+    properties = properties_of(site)
     assert properties["count"]["minimum"] == 1
     assert properties["count"]["maximum"] == 9
     assert properties["way"]["enum"] == ["up", "down"]
     assert properties["kind"]["enum"] == ["a", "b"]
     assert properties["day"]["format"] == "date"
+
+
+STEPS = """
+    @plugin.processor()
+    def work(
+        task: Task,
+        share: Number(step=0.1) = 0.0,
+        size: Number(min=0.5, max=2, step=1) = 0.5,
+        count: Integer(min=1, max=10, step=4) = 1,
+        half: Annotated[int, Number(min=-4, step=2)] = 0,
+    ) -> str:
+        return f"{share} {size} {count} {half}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("share", "0.25", "are 0.2 and 0.3"),
+        ("share", "-0.01", "are -0.1 and 0"),
+        ("size", "1", "are 0.5 and 1.5"),
+        ("size", "1.75", "is 1.5"),
+        ("count", "4", "are 1 and 5"),
+        ("count", "10", "is 9"),
+        ("half", str(2**60 + 1), f"are {2**60} and {2**60 + 2}"),
+    ],
+)
+def test_a_number_beside_the_steps_is_refused_with_the_nearest(
+    load: Load, name: str, value: str, nearest: str
+) -> None:
+    answer = load(STEPS).post("process/", data={name: value})
+    assert answer.status_code == 422
+    expected = f"Not an allowed value. The nearest {nearest}."
+    assert answer.json["errors"]["form"] == {name: [expected]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("share", text) for text in ("0.3", str(0.1 + 0.2), "-7.7", "1000000000.1")),
+        *(("share", "1e300"), ("size", "1.5"), ("count", "9"), ("half", "-2")),
+    ],
+)
+def test_a_number_on_a_step_is_taken(load: Load, name: str, value: str) -> None:
+    assert load(STEPS).post("process/", data={name: value}).status_code == 303
+
+
+def test_a_number_out_of_bounds_is_refused_for_that_alone(load: Load) -> None:
+    answer = load(STEPS).post("process/", data={"count": "0"})
+    (text,) = answer.json["errors"]["form"]["count"]
+    assert text.startswith("Must be greater than or equal to 1")
+
+
+def test_the_document_tells_steps_that_are_counted_from_zero(load: Load) -> None:
+    properties = properties_of(load(STEPS))
+    steps = {name: found.get("multipleOf") for name, found in properties.items()}
+    assert steps == {"share": 0.1, "size": None, "count": None, "half": 2}
 
 
 LOADED = """
@@ -210,6 +276,26 @@ def test_options_that_cannot_be_loaded_are_no_error_of_the_runner(load: Load) ->
         assert "options" in answer.json["message"]
 
 
+def test_a_browser_that_sent_the_form_itself_gets_a_page_that_says_why(
+    load: Load,
+) -> None:
+    site = load(LOADED)
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    refused = site.post("process/", data={"pick": "<b>"}, headers=browser)
+    assert (refused.status_code, refused.mimetype) == (422, "text/html")
+    assert "<li>pick: Must be one of the options.</li>" in refused.text
+    assert "Accept" in refused.headers["Vary"]
+    assert site.post("process/", data={"pick": "<b>"}).is_json
+    options_of(site).clear()
+    for answer in (
+        site.client.get("/plugins/p@1/ui/", headers=browser),
+        site.post("process/", data={"pick": "a"}, headers=browser),
+    ):
+        assert (answer.status_code, answer.mimetype) == (503, "text/html")
+        assert ">Not now</h1>" in answer.text
+        assert "The options cannot be loaded now." in answer.text
+
+
 PROBLEMS = {
     "x": "it has no annotation",
     "x: bytes": "no form field is known for <class 'bytes'>",
@@ -222,6 +308,7 @@ PROBLEMS = {
     "x: Literal[1, 'a']": "must all be texts",
     "x: Annotated[str, Integer()]": "Integer does not go with str",
     "x: Missing": "cannot be read",
+    "x: Number(step=0)": "step=0 must be greater than 0",
     "*x: str": "have no form",
     "**x: str": "have no form",
 }
@@ -265,7 +352,7 @@ SEVERAL = """
         blue = "b"
 
     def loaded() -> list[str]:
-        return ["x", "y, z"]
+        return ["x", "y, z", "w"]
 
     @plugin.processor()
     def work(
@@ -288,6 +375,9 @@ SEVERAL = """
             [["red", "blue"], ["down", "up"], []],
         ),
         ({"shades": "", "kinds": ["", "x", "y, z"]}, [[], ["up"], ["x", "y, z"]]),
+        ({"shades": "", "kinds": "y, z"}, [[], ["up"], ["y, z"]]),
+        ({"shades": "", "kinds": 'x,"y, z"'}, [[], ["up"], ["x", "y, z"]]),
+        ({"shades": "", "kinds": "w,x"}, [[], ["up"], ["w", "x"]]),
     ],
 )
 def test_some_of_several_are_chosen(
@@ -298,13 +388,63 @@ def test_some_of_several_are_chosen(
     assert site.result(**chosen) == given
 
 
+def test_an_option_that_names_two_others_is_not_taken_for_them(load: Load) -> None:
+    site = load("""
+        import json
+
+        @plugin.processor()
+        def work(task: Task, some: list[Literal["a", "b", "a,b"]]) -> str:
+            return json.dumps(some)
+        """)
+    assert site.result(some="a,b") == ["a,b"]
+    assert site.result(some=["a", "b"]) == ["a", "b"]
+    assert site.result(some="b,a") == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "given"),
+    [
+        ("a,b", ["a", "b"]),
+        ('"a,b",c', ["a,b", "c"]),
+        (["a,b", "c"], ["a,b", "c"]),
+        (["a", "b"], ["a", "b"]),
+    ],
+)
+def test_texts_of_a_list_are_one_text_or_a_key_that_is_repeated(
+    load: Load, texts: Any, given: list[str]
+) -> None:
+    site = load("""
+        import json
+
+        @plugin.processor()
+        def work(task: Task, names: list[str]) -> str:
+            return json.dumps(names)
+        """)
+    assert site.result(names=texts) == given
+    answer = site.post("process/", json={"names": ["a,b"]})
+    site.work()
+    assert site.document(answer.location)["log"] == '["a,b"]'
+    shown = site.post("ui/", data={"names": texts}).text
+    value = re.search(r'name="names"[^>]* value="([^"]*)"', shown)
+    assert value is not None
+    assert split_csv(unescape(value[1])) == given
+
+
 def test_a_list_of_choices_is_a_box_to_choose_several_in(load: Load) -> None:
     site = load(SEVERAL)
     page = site.client.get("/plugins/p@1/ui/?shades=blue&ways=up&ways=down").text
     assert page.count(' multiple=""') == 3
     selected = re.findall(r'<option value="([^"]*)" selected', page)
     assert selected == ["blue", "up", "down"]
+    assert re.findall(r"<option [^>]*></option>", page) == []  # nothing empty to choose
     assert '<option value="y, z">' in page
+    for query in (
+        "shades=red,blue&kinds=y,+z",
+        "shades=red&shades=blue&kinds=&kinds=y,+z",
+    ):
+        page = site.client.get(f"/plugins/p@1/ui/?{query}").text
+        chosen = re.findall(r'<option value="([^"]*)" selected', page)
+        assert chosen == ["red", "blue", "up", "y, z"]
     wrong = site.post("process/", data={"shades": ["red", "green"], "ways": ["left"]})
     assert wrong.status_code == 422
     assert wrong.json is not None

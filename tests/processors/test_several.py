@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.processors.conftest import Load
@@ -113,6 +115,7 @@ def test_a_page_asks_for_what_it_lacks(load: Load) -> None:
     assert empty.status_code == 200
     assert 'name="data"' in empty.text
     assert "Show a table." in empty.text
+    assert re.findall(r"<button type=\"submit\".*?>(.*?)<", empty.text) == ["show"]
     wrong = site.get("ui/", data="data:,x", top=10)
     assert wrong.status_code == 422
     assert 'id="top-error"' in wrong.text
@@ -123,9 +126,15 @@ def test_a_page_asks_for_what_it_lacks(load: Load) -> None:
 
 
 def test_a_page_of_a_file_that_cannot_be_read_says_so(load: Load) -> None:
-    answer = load(VISUAL).get("ui/", data="http://127.0.0.1:1/")
+    site = load(VISUAL)
+    answer = site.get("ui/", data="http://127.0.0.1:1/")
     assert answer.status_code == 422
     assert "127.0.0.1" in answer.json["message"]
+    page = site.client.get(
+        "/plugins/p@1/ui/?data=http://127.0.0.1:1/", headers={"Accept": "text/html"}
+    )
+    assert (page.status_code, page.mimetype) == (422, "text/html")
+    assert "127.0.0.1" in page.text
 
 
 @pytest.mark.parametrize("marker", ["Password()", "Upload()"])

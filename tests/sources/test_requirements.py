@@ -186,6 +186,84 @@ except ImportError:
     assert REASON in answer.get_json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        ("import app_runner_absent.part", "not installed: needs app_runner_absent"),
+        (
+            "from .no_such_module import name",
+            "without its routes: ModuleNotFoundError: No module named 'runner_plugins",
+        ),
+        (
+            "from json import no_such_name",
+            "without its routes: ImportError: cannot import name 'no_such_name'",
+        ),
+    ],
+)
+def test_routes_that_were_left_out_for_what_nobody_declared_say_why(
+    make_app: AppFactory, plugin_folder: PluginFolder, tasks: str, reason: str
+) -> None:
+    plugin_folder.add("quiet/tasks.py", tasks)
+    plugin_folder.add("quiet/routes.py", "from . import BLUEPRINT\nfrom . import tasks")
+    plugin_folder.add(
+        "quiet/__init__.py",
+        """
+        from app_runner.plugin_api import PluginBase, SecurityBlueprint
+
+        BLUEPRINT = SecurityBlueprint("quiet", __name__, description="No routes.")
+
+        class Quiet(PluginBase):
+            name, version = "quiet", "1"
+
+            def get_api_blueprint(self):
+                return BLUEPRINT
+
+        try:
+            from . import routes
+        except ImportError:
+            pass
+        """,
+    )
+    app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)])
+    assert problem(app).startswith(reason)
+    answer = app.test_client().get("/plugins/quiet@1/")
+    assert answer.status_code == 503
+    assert f"Plugin quiet@1 is {reason}" in answer.get_json()["message"]
+
+
+def test_routes_are_missed_also_when_the_plugin_is_declared_in_a_module_of_its_own(
+    make_app: AppFactory, plugin_folder: PluginFolder
+) -> None:
+    plugin_folder.add("inner/routes.py", "import app_runner_absent")
+    plugin_folder.add(
+        "inner/__init__.py",
+        """
+        from .plugin import Inner
+
+        try:
+            from . import routes
+        except ImportError:
+            pass
+        """,
+    )
+    plugin_folder.add(
+        "inner/plugin.py",
+        """
+        from app_runner.plugin_api import PluginBase, SecurityBlueprint
+
+        BLUEPRINT = SecurityBlueprint("inner", __name__, description="No routes.")
+
+        class Inner(PluginBase):
+            name, version = "inner", "1"
+
+            def get_api_blueprint(self):
+                return BLUEPRINT
+        """,
+    )
+    app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)])
+    assert problem(app) == "not installed: needs app_runner_absent"
+
+
 @pytest.mark.parametrize("text", ["--index-url https://h.org", "raise"])
 def test_requirements_that_cannot_be_read_are_a_problem_of_their_own(
     app_with: Make, text: str

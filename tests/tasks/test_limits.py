@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -19,6 +18,12 @@ from app_runner.tasks.limits import (
 )
 
 HOLDS_50_MB = "kept = bytearray(50_000_000); print(flush=True); input()"
+STARTS_A_PROGRAM = """
+import subprocess, sys
+print(flush=True)
+sys.stdin.buffer.raw.read(1)
+subprocess.run([sys.executable, "-c", sys.argv[1]])
+"""
 
 
 @pytest.mark.parametrize(
@@ -50,15 +55,19 @@ def test_limits_of_a_processor_win_over_the_settings(app: Flask) -> None:
 
 
 def test_the_memory_of_a_job_is_that_of_its_programs_too() -> None:
-    before = resident([os.getpid()])[os.getpid()]
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDS_50_MB],
+        [sys.executable, "-c", STARTS_A_PROGRAM, HOLDS_50_MB],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    ) as program:
-        assert program.stdout
-        program.stdout.readline()
-        used = resident([os.getpid(), 2**22 + 1])
-        program.communicate(b"\n")
-    assert used.keys() == {os.getpid()}
-    assert used[os.getpid()] > before + 50_000_000
+    ) as job:
+        assert job.stdin
+        assert job.stdout
+        job.stdout.readline()
+        before = resident([job.pid])[job.pid]
+        job.stdin.write(b"\n")
+        job.stdin.flush()
+        job.stdout.readline()
+        used = resident([job.pid, 2**22 + 1])
+        job.communicate(b"\n")
+    assert used.keys() == {job.pid}
+    assert used[job.pid] > before + 50_000_000

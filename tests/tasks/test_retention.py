@@ -15,7 +15,7 @@ from app_runner.db import DB
 from app_runner.db.models import ProcessingTask, TaskFile
 from app_runner.db.types import now
 from app_runner.state import state_of
-from app_runner.tasks import deleting, publication, records, results
+from app_runner.tasks import cli, deleting, publication, records, results
 from app_runner.tasks.records import TASK
 from app_runner.tasks.retention import Purged, Purger, Rule, purge, rule_for, would_purge
 from tests.api.conftest import assert_error, path_of
@@ -90,15 +90,19 @@ def test_old_tasks_go_with_their_files(app: Flask, settings: dict[str, Any]) -> 
     assert purged() == Purged(0, 0)
 
 
-def test_the_command_counts_and_deletes(app: Flask, settings: dict[str, Any]) -> None:
+def test_the_command_counts_and_deletes(
+    app: Flask, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings["RETENTION_AGE"] = 1
     ended(2, content=b"123")
     run = app.test_cli_runner().invoke
     said = run(args=["tasks", "purge", "--dry-run"]).output
     assert said == "1 tasks with 3 bytes of files would be deleted.\n"
     assert len(left()) == 1
-    said = run(args=["tasks", "purge"]).output
-    assert said == "1 tasks with 3 bytes of files were deleted.\n"
+    monkeypatch.setattr(cli, "TOLD_EVERY", 0)
+    done = run(args=["tasks", "purge"])
+    assert done.stdout == "1 tasks with 3 bytes of files were deleted.\n"
+    assert done.stderr.splitlines()[-1] == "1 tasks …"
     assert left() == []
 
 

@@ -150,6 +150,55 @@ def test_a_view_that_fails_leaves_no_task_that_waits_for_ever(
     assert statuses(app) == ["FAILURE"] * 3
 
 
+ANSWERS = """
+    from app_runner.plugin_api import (
+        CELERY, PluginBase, ProcessingTask, SecurityBlueprint
+    )
+
+    BLP = SecurityBlueprint("answers@1", __name__, description="x")
+
+    @CELERY.task(name="answers.go-on")
+    def go_on(number):
+        pass
+
+    @BLP.route("/<int:db_id>/<how>/", methods=["POST"])
+    def answer(db_id, how):
+        task = ProcessingTask.get_by_id(db_id)
+        task.clear_previous_step(commit=True)
+        if how == "fails":
+            raise ValueError("no")
+        go_on.s(db_id).apply_async()
+        return "", 204
+
+    class Answers(PluginBase):
+        name, version = "answers", "1"
+
+        def get_api_blueprint(self):
+            return BLP
+"""
+
+
+def test_the_job_of_an_answer_is_journaled_and_an_answer_that_fails_is_none(
+    make_app: AppFactory, plugin_folder: PluginFolder
+) -> None:
+    plugin_folder.add("answers.py", ANSWERS)
+    app = make_app(PLUGIN_FOLDERS=[str(plugin_folder)], BROKER_URL="memory://")
+    with app.app_context():
+        task = ProcessingTask(task_name="x")
+        task.save(commit=True)
+        task.add_next_step("http://h/", "http://u/", "first", commit=True)
+    for how, code, state, concerned in (
+        ("fails", 500, "waiting", []),
+        ("goes", 204, "queued", [1]),
+    ):
+        path = path_of(app, "answers@1.answer", db_id=1, how=how)
+        assert app.test_client().post(path).status_code == code
+        document = app.test_client().get(path_of(app, "tasks-api.TaskView", task_id=1))
+        assert document.get_json()["execution"]["state"] == state
+        with app.app_context():
+            assert DB.session.scalars(select(Message.task_id)).all() == concerned
+
+
 @contextmanager
 def locked(app: Flask) -> Iterator[None]:
     """Hold the write lock of an app's SQLite file from another connection."""

@@ -23,28 +23,14 @@ from app_runner.api.schemas import FrontendFormBaseSchema
 from app_runner.ui import forms
 from app_runner.ui.console import render_console
 from app_runner.ui.policy import own_page_policy, plugin_page_policy
+from tests.extending_page import extending
 
 UI = Path(app_runner.ui.__file__).parent
 
-EXTENDING = """
-{% extends "simple_template.html" %}
-{% block head %}{{ super() }}<style>.own { color: inherit; }</style>{% endblock %}
-{% block content %}
-{% call forms.render_form(action=process, target="_self") %}
-{{ forms.render_fields(schema, values=values, errors=errors) }}
-<div class="qhana-form-buttons">{{ forms.submit("validate") }}
-{{ forms.submit("submit", action=process) }}</div>
-{% endcall %}
-{% endblock %}
-{% block script %}{{ super() }}
-<script>
-  const wrapper = document.getElementById("input_str").parentNode.parentNode;
-  wrapper.dataset.seen = wrapper.className;
-  window.seenState = Object.keys(window._qhana_microfrontend_state);
-  monitorHeightChanges(window._qhana_microfrontend_state);
-</script>
-{% endblock %}
-"""
+EXTENDING = extending(
+    "input_str",
+    "window.seenState = Object.keys(window._qhana_microfrontend_state);",
+)
 
 
 class Algorithm(Enum):

@@ -102,6 +102,13 @@ def test_each_input_has_a_label_and_every_named_id_exists(app: Flask) -> None:
             assert id_ in ids
 
 
+def test_a_label_is_the_text_alone_without_a_blank_before_the_star(app: Flask) -> None:
+    html = app.test_client().get("/ui/").text
+    labels = dict(re.findall(r'<label [^>]*for="(\w+)">([^<]*)<', html))
+    assert labels["input_str"] == "Input text"  # required
+    assert labels["number_of_rounds"] == "Rounds"
+
+
 def test_errors_stand_beside_the_field_and_in_the_summary(app: Flask) -> None:
     answer = app.test_client().post(
         "/ui/", data={"inputStr": "x", "numberOfRounds": "99"}
@@ -133,7 +140,7 @@ def test_buttons_have_the_texts_and_the_class_that_clients_look_for(app: Flask) 
     buttons = re.findall(
         r'<button type="submit" class="qhana-form-submit".*?>(.*?)<', html
     )
-    assert buttons == ["validate", "submit"]
+    assert buttons == ["submit", "validate"]  # Enter presses the first
     assert 'formaction="/process/"' in html
 
 

@@ -11,8 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app_runner.db.models.base import Row
 from app_runner.db.types import Json, UtcDateTime, key, label, now
 
-#: Kinds of tokens: those that are made by hand, and those that cookies of pages carry.
-TOKEN, SESSION = "token", "session"
+#: Kinds of tokens: those that are made by hand, those that cookies of pages carry, and
+#: signed ones of others (JWT), of which only those that were logged in with, or revoked,
+#: have a row.
+TOKEN, SESSION, SIGNED = "token", "session", "jwt"
 
 
 class AccessToken(Row):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import UniqueConstraint, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app_runner.db.engine import DB
@@ -52,12 +53,28 @@ class KeyedByPlugin(Row):
     def set_value(cls, plugin_id: str, key: str, value: Any, commit: bool = False) -> Any:
         """Set the value and give the one before (None when there was none)."""
         item = cls.get_item(plugin_id, key)
-        before = None if item is None else item.value
         if item is None:
             item = cls(plugin_id, key, value)
+            if not commit:
+                item.save()
+                return None
+            if item._is_first():
+                DB.session.commit()
+                return None
+            item = cls.get_item(plugin_id, key) or item
+        before = item.value
         item.value = value
         item.save(commit=commit)
         return before
+
+    def _is_first(self) -> bool:
+        """Insert the row, unless somebody else does so at the same time."""
+        try:
+            with DB.session.begin_nested():
+                DB.session.add(self)
+        except IntegrityError:
+            return False
+        return True
 
     @classmethod
     def delete_value(cls, plugin_id: str, key: str, commit: bool = False) -> None:

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, event, inspect
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, event, inspect, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from app_runner import submission as submissions
+from app_runner.babel import gettext as _
 from app_runner.db.engine import DB, RunnerSession
 from app_runner.db.models.base import NEVER_USED_AGAIN, Row
 from app_runner.db.models.files import SCRATCH, TaskFile
 from app_runner.db.types import Json, UtcDateTime, key, label, long_text, now
 from app_runner.errors import StepError
-from app_runner.state import acting_user
+from app_runner.state import acting_user, asked_path, is_asked
 
 PENDING, SUCCESS, FAILURE = "PENDING", "SUCCESS", "FAILURE"
+#: Where a session keeps the ids of steps whose answer no job has been told of yet.
+ANSWERED = "answered_steps"
 
 
 class ProcessingTask(Row):
@@ -92,12 +96,18 @@ class ProcessingTask(Row):
     )
 
     def __init__(self, task_name: str, **columns: Any) -> None:
-        """Take the values of the columns; times and containers are made per row.
+        """Take the values of the columns; see `columns_of`."""
+        super().__init__(**self.columns_of(task_name, **columns))
+
+    @staticmethod
+    def columns_of(task_name: str, **columns: Any) -> dict[str, Any]:
+        """Complete the columns of a new row; times and containers are made per row.
 
         Without ``owner`` the task belongs to the user who acts: who calls, or whose job
         this is.
         """
         defaults: dict[str, Any] = {
+            "task_name": task_name,
             "started_at": now(),
             "parameters": "",
             "multi_step": False,
@@ -106,12 +116,12 @@ class ProcessingTask(Row):
             "progress_target": 100,
             "progress_unit": "%",
             "task_log": "",
+            "data": {},
+            "owner": acting_user(),
         }
-        columns.setdefault("data", {})
-        columns.setdefault("owner", acting_user())
         if (submission := submissions.current()) is not None:
-            columns = {**submission.columns(), **columns}
-        super().__init__(task_name=task_name, **{**defaults, **columns})
+            defaults |= submission.columns()
+        return {**defaults, **columns}
 
     @property
     def outputs(self) -> list[TaskFile]:
@@ -156,11 +166,38 @@ class ProcessingTask(Row):
         self.save(commit=commit)
 
     def clear_previous_step(self, commit: bool = False) -> None:
-        """Mark the step that waited as answered."""
-        if self.has_uncleared_step:
-            self.steps[-1].cleared = True
+        """Mark the step that waited as answered.
+
+        Raises `StepError` in a request when no step waits (any more), because plugins
+        of old do not look: the answer would be worked off twice.
+        """
+        if is_asked() and self.is_finished:
+            raise StepError(_("The task has ended; it takes no more answers."))
+        if self.has_uncleared_step and not self._is_asked_for_an_earlier_step():
+            self._take_answer(self.steps[-1])
             self.state = "queued"
+        elif is_asked() and self.steps:
+            raise StepError(_("This step was answered before; the task has gone on."))
         self.save(commit=commit)
+
+    def _is_asked_for_an_earlier_step(self) -> bool:
+        """Tell whether the request is an answer that comes late, or twice.
+
+        The next step may wait already, for an answer at an address of its own.
+        """
+        path = asked_path()
+        *earlier, waiting = self.steps
+        return path != waiting.path and any(step.path == path for step in earlier)
+
+    def _take_answer(self, step: Step) -> None:
+        """Let one of several answers at the same time win."""
+        DB.session.flush()
+        waits = update(Step).where(Step.id == step.id, Step.cleared.is_(False))
+        if DB.session.connection().execute(waits.values(cleared=True)).rowcount != 1:
+            DB.session.rollback()
+            raise StepError(_("This step was answered before; the task has gone on."))
+        DB.session.refresh(step, ["cleared"])
+        DB.session.info.setdefault(ANSWERED, []).append(step.id)
 
 
 class TaskAttempt(Row):
@@ -195,6 +232,11 @@ class Step(Row):
     cleared: Mapped[bool] = mapped_column(default=False)
 
     task: Mapped[ProcessingTask] = relationship(back_populates="steps")
+
+    @property
+    def path(self) -> str:
+        """Give the path where the answer is sent to, as requests have it."""
+        return unquote(urlsplit(self.href).path)
 
 
 class TaskLink(Row):

@@ -10,6 +10,7 @@
   const links = [...document.querySelectorAll(".plugin-list a[data-api-root]")];
   const pluginPlace = document.getElementById("console-plugin");
   const taskPlace = document.getElementById("console-task");
+  const unfold = document.getElementById("console-unfold");
   let open = null; // the form that is shown
   let task = null; // the task that is shown
 
@@ -17,6 +18,7 @@
 
   async function openPlugin(link) {
     close();
+    fold(true);
     document.getElementById("console-welcome").hidden = true;
     links.forEach((other) => other.toggleAttribute("aria-current", other === link));
     const root = new URL(link.dataset.apiRoot, location.href);
@@ -45,6 +47,12 @@
       },
       asked: (message, answer) => answerRequest(message, answer, remembered(), links),
     });
+  }
+
+  /* Make room on narrow screens, where the list stands above what is open. */
+  function fold(isFolded) {
+    unfold.hidden = false;
+    unfold.setAttribute("aria-expanded", String(!isFolded));
   }
 
   function close() {
@@ -82,6 +90,7 @@
     }),
   );
   window.addEventListener("hashchange", openFromAddress);
+  unfold.addEventListener("click", () => fold(unfold.getAttribute("aria-expanded") === "true"));
 
   // -- filter ----------------------------------------------------------------------------
 
@@ -144,6 +153,7 @@
     link.addEventListener("click", (event) => {
       event.preventDefault();
       close();
+      fold(true);
       history.replaceState(null, "", location.pathname);
       links.forEach((other) => other.removeAttribute("aria-current"));
       document.getElementById("console-welcome").hidden = true;

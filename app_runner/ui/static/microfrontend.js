@@ -11,6 +11,7 @@
   const HAS_HOST = window.parent !== window;
   const HEIGHT_CHECKS = 5; // looks at the height that often after it last changed
   const HEIGHT_PAUSE = 60; // milliseconds between them
+  const OWN_ENTER = /^(button|color|file|image|reset|submit)$/; // Enter opens or presses them
 
   const state = {
     height: 0,
@@ -169,9 +170,24 @@
   function instrumentForm(hasHost = HAS_HOST) {
     for (const form of forms()) {
       form.addEventListener("submit", state.formSubmitHandler);
+      form.addEventListener("keypress", onKeyPress);
       if (hasHost) {
         withHostInputs().then((hostInputs) => hostInputs.connect(form));
       }
+    }
+  }
+
+  /* Let Enter in an input submit also where a template of a plugin has "validate" first: a
+     browser presses the first button. It does so at "keypress", which does not come when
+     Enter has chosen one of the proposals. */
+  function onKeyPress(event) {
+    const buttons = [...this.elements].filter((e) => e.type === "submit" && !e.disabled);
+    const submit = buttons.find((button) => button.dataset.submit === "submit");
+    const { tagName, type } = event.target;
+    const isEnter = event.key === "Enter" && tagName === "INPUT" && !OWN_ENTER.test(type);
+    if (isEnter && submit && buttons[0].dataset.submit === "validate") {
+      event.preventDefault();
+      this.requestSubmit(submit);
     }
   }
 

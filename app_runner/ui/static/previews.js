@@ -1,10 +1,10 @@
 /* Shows what a result looks like: our own files by their preview (rows, a page of text, a
-   small picture, a tree), texts that lie elsewhere by their beginning. */
+   tree, a picture as it is or a small one), texts that lie elsewhere by their beginning. */
 (function () {
   "use strict";
   const PREVIEW_BYTES = 20000;
   const OURS = /\/files\/[^/]+\/$/;
-  const IMAGES = /^image\/(png|jpeg|gif|webp|svg\+xml)$/;
+  const IMAGES = /^image\/(png|jpeg|gif|webp|bmp|svg\+xml)$/;
   const TEXTS = /^text\/(?!html)|[/+](json|x-lines\+json|csv|yaml)$/i;
   const { make, text } = window.AppRunner;
 
@@ -29,7 +29,8 @@
       if (type === "image/svg+xml" || (!url && IMAGES.test(type))) {
         return make("img", { src: href, alt: name });
       }
-      return url ? await page(url, 0, name) : await beginning(href, type);
+      const whole = IMAGES.test(type) ? href : null; // what a browser can show itself
+      return url ? await page(url, 0, name, whole) : await beginning(href, type);
     } catch {
       return make("p", {}, text("noPreview", "This file cannot be shown here."));
     }
@@ -37,7 +38,7 @@
 
   // -- our own files ---------------------------------------------------------------------
 
-  async function page(url, offset, name) {
+  async function page(url, offset, name, whole) {
     const asked = new URL(url);
     asked.searchParams.set("offset", offset);
     const response = await fetch(asked);
@@ -45,7 +46,7 @@
       throw new TypeError(`status ${response.status}`);
     }
     const found = await response.json();
-    const box = make("div", { class: "file-preview" }, ...parts(found, name));
+    const box = make("div", { class: "file-preview" }, ...parts(found, name, whole));
     const next = following(found);
     if (next !== null) {
       box.append(moreButton(box, url, next, name));
@@ -72,7 +73,7 @@
     return button;
   }
 
-  function parts(found, name) {
+  function parts(found, name, whole) {
     switch (found.kind) {
       case "table":
         return [table(found)];
@@ -83,7 +84,7 @@
       case "tree":
         return [make("ul", { class: "file-tree" }, ...found.entries.map(entry))];
       case "image":
-        return picture(found, name);
+        return picture(found, name, whole);
       default:
         return [make("p", {}, text("noPreview", "This file cannot be shown here."))];
     }
@@ -102,11 +103,16 @@
     return make("li", {}, each.path, make("small", {}, size));
   }
 
-  function picture(found, name) {
+  /* The whole picture where a browser can show it, else the small copy. There is none of one
+     with too many pixels. The whole may lie at a store from which this page shows nothing. */
+  function picture(found, name, whole) {
     const size = make("p", {}, `${found.width} × ${found.height}`);
-    return found.thumbnail
-      ? [make("img", { src: found.thumbnail, alt: name }), size]
-      : [size];
+    if (!found.thumbnail) {
+      return [size];
+    }
+    const shown = make("img", { src: whole || found.thumbnail, alt: name });
+    shown.addEventListener("error", () => (shown.src = found.thumbnail), { once: true });
+    return [shown, size];
   }
 
   // -- files that lie elsewhere ----------------------------------------------------------

@@ -88,6 +88,7 @@
     view.heading.focus();
     const task = { url, view, pause: FIRST_PAUSE, misses: 0, onChange, shown: new Set() };
     view.again.addEventListener("click", () => runAgain(task, restart));
+    view.cancel.addEventListener("click", () => cancel(task));
     look(task);
     follow(task);
     return {
@@ -143,21 +144,40 @@
   }
 
   async function runAgain(task, restart) {
-    task.view.again.disabled = true;
+    const refused = text("notAgain", "The task was not started again.");
+    const answer = await command(task, "rerun", task.view.again, refused);
+    if (answer) {
+      restart(answer.url);
+    }
+  }
+
+  async function cancel(task) {
+    const refused = text("notCancelled", "The task was not cancelled.");
+    if (await command(task, "cancel", task.view.cancel, refused)) {
+      task.view.heading.focus(); // the button goes away
+      lookNow(task);
+    }
+  }
+
+  /* Send a command to the task with `button`, which is free again if that is refused. */
+  async function command(task, name, button, refused) {
+    const { refusal } = task.view;
     const headers = { "Content-Type": "application/json", Accept: "application/json" };
-    const body = JSON.stringify({ command: "rerun" });
+    const body = JSON.stringify({ command: name });
+    button.disabled = true;
+    refusal.textContent = "";
     try {
       const answer = await fetch(task.url, { method: "POST", headers, body });
       if (answer.ok) {
-        restart(answer.url);
-        return;
+        return answer;
       }
       const { message } = await answer.json();
-      task.view.refusal.textContent = message || text("notAgain", "The task was not started again.");
+      refusal.textContent = message || refused;
     } catch {
-      task.view.refusal.textContent = text("unreachable", "The server did not answer. Is it running?");
+      refusal.textContent = text("unreachable", "The server did not answer. Is it running?");
     }
-    task.view.again.disabled = false;
+    button.disabled = false;
+    return null;
   }
 
   /* Offer to run an ended task again: as it was, and from its form, filled in. */
@@ -204,13 +224,15 @@
     view.outputBox.append(make("summary", {}, text("output", "Output")), view.output);
     view.again = make("button", { type: "button" }, text("again", "Run again"));
     view.form = make("a", { hidden: "" }, text("againForm", "Open the form with these values"));
-    view.refusal = make("span", { role: "alert" });
-    view.againLine = make("p", { hidden: "" }, view.again, " ", view.form, " ", view.refusal);
-    const link = make("a", { href: url }, text("openTask", "Open the task document"));
+    view.againLine = make("p", { hidden: "" }, view.again, " ", view.form);
+    view.cancel = make("button", { type: "button" }, text("cancel", "Cancel the task"));
+    view.cancelLine = make("p", { hidden: "" }, view.cancel);
+    view.refusal = make("p", { role: "alert" });
+    const link = make("a", { href: `${url}?format=json` }, text("openTask", "Open the task document"));
     view.root = make("section", { class: "task-view" });
-    view.root.append(view.heading, view.state, view.progress, view.step);
+    view.root.append(view.heading, view.state, view.progress, view.cancelLine, view.step);
     view.root.append(view.resultsTitle, view.results, view.logBox, view.outputBox);
-    view.root.append(view.againLine, make("p", {}, link));
+    view.root.append(view.againLine, view.refusal, make("p", {}, link));
     return view;
   }
 
@@ -254,7 +276,8 @@
       view.state.textContent = sentence; // only then: a screen reader says each change
     }
     view.state.dataset.state = isPending(seen) || seen.status === "SUCCESS" ? seen.status : "FAILURE";
-    renderProgress(view, seen);
+    renderProgress(view, seen, step);
+    renderCancel(view, seen);
     renderStep(task, step);
     for (const output of seen.outputs || []) {
       if (!task.shown.has(output.href) && isWebUrl(output.href)) {
@@ -270,6 +293,13 @@
   }
 
   function stateText(seen, step) {
+    const state = seen.execution?.state;
+    if (state === "cancelling") {
+      return text("cancelling", "The task is being cancelled.");
+    }
+    if (state === "cancelled") {
+      return text("cancelled", "The task was cancelled.");
+    }
     if (isPending(seen)) {
       return step
         ? text("waiting", "The task waits for your input.")
@@ -280,9 +310,10 @@
       : text("failed", "The task failed.");
   }
 
-  function renderProgress(view, seen) {
+  function renderProgress(view, seen, step) {
     const { start = 0, target = 100, value, unit = "" } = seen.progress || {};
-    view.progress.hidden = !isPending(seen);
+    const waits = step && value === undefined; // nothing moves until somebody answers
+    view.progress.hidden = !isPending(seen) || Boolean(waits);
     if (value === undefined || target === start) {
       view.bar.removeAttribute("value"); // how long it takes is not known
       view.amount.textContent = "";
@@ -292,9 +323,16 @@
     }
   }
 
+  function renderCancel(view, seen) {
+    view.cancelLine.hidden = !isPending(seen) || seen.execution?.state === "cancelling";
+  }
+
   function renderStep(task, step) {
     if (step?.uiHref === task.stepHref) {
       return;
+    }
+    if (task.view.step.contains(document.activeElement)) {
+      task.view.heading.focus(); // the form that was answered goes away
     }
     task.step?.close();
     task.step = null;
