@@ -60,6 +60,11 @@ class Job:
         """Tell whether ending the process ends this job and nothing else."""
         return self.pid != os.getpid()
 
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it is still so: its process may be at another job by now."""
+        return self.request in worker_state.active_requests
+
 
 Tick = Callable[[Sequence[Job]], None]
 

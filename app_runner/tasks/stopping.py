@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from billiard.process import current_process
 from celery import signals
 from flask import Flask
@@ -99,7 +100,7 @@ class Stopper:
                 self._warn(job)
 
     def _warn(self, job: Job) -> None:
-        if job.lease_key not in self._warned and job.has_own_process:
+        if job.lease_key not in self._warned and job.has_own_process and job.is_running:
             os.kill(job.pid, signal.SIGUSR1)  # SoftTimeLimitExceeded, says billiard
         self._warned.add(job.lease_key)
 
@@ -122,9 +123,15 @@ class Stopper:
         _signal(ending.job, signal.SIGTERM)
 
     def _finish(self, ending: Ending) -> None:
-        """Leave nothing of a job that has ended."""
-        _signal(ending.job, signal.SIGKILL, group_only=True)
-        cancelling.settle(held_by(ending.job))
+        """Leave nothing of a job that has ended with its process.
+
+        A process that has outlived the job may be at the next one.
+        """
+        job = ending.job
+        if job.has_own_process and job.pid and not _is_alive(job.pid):
+            with suppress(ProcessLookupError):
+                os.killpg(job.pid, signal.SIGKILL)
+        cancelling.settle(held_by(job))
 
 
 def _end_left_over() -> None:
@@ -135,16 +142,22 @@ def _end_left_over() -> None:
             records.cancel(task_id)
 
 
-def _signal(job: Job, number: signal.Signals, group_only: bool = False) -> None:
-    """Send a signal to the group of a job, or to its process when it leads none."""
-    if not job.has_own_process or not job.pid:
+def _signal(job: Job, number: signal.Signals) -> None:
+    """Send a signal to the group of a running job, or to its process if it leads none."""
+    if not job.has_own_process or not job.pid or not job.is_running:
         return
     try:
         os.killpg(job.pid, number)
     except ProcessLookupError:
         with suppress(ProcessLookupError):
-            if not group_only:
-                os.kill(job.pid, number)
+            os.kill(job.pid, number)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def held_by(job: Job) -> Attempt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from base64 import b64encode
 from datetime import timedelta
 from typing import Any
@@ -317,7 +316,7 @@ class TestUse:
         with app.test_request_context(), fetcher.open(href) as response:
             assert response.content == b"content"  # nothing listens there
             assert response.headers["Content-Type"].startswith("text/plain")
-        wrong = re.sub("file-id=.", "file-id=_", href)
+        wrong = href.replace("file-id=", "file-id=_")
         with app.test_request_context():
             answer = fetcher.open(wrong, raise_on_error_status=False)
             assert answer.status_code == 404

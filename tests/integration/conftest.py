@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.plugins.conftest import app_with
 from tests.polling import wait_for
 from tests.processes import Running, environment
 from tests.servers import delete_queues
+from tests.tasks.test_unavailable import locked
 
 FOLDERS = [str(PUBLISHED), str(JOBS)]
 #: No redis-server is found here.
@@ -80,6 +82,31 @@ class Runner:
 
 
 RunnerFactory = Callable[..., Runner]
+
+
+def freeze(runner: Runner, *jobs: int) -> Callable[[], None]:
+    """Stop the worker and processes of jobs; what is given lets them go on.
+
+    They are stopped where they do not hold the SQLite database, which nobody else could
+    write to before they go on.
+    """
+    pids = (runner.worker.pid, *jobs)
+
+    def send(number: signal.Signals) -> None:
+        for pid in pids:
+            os.kill(pid, number)
+
+    def stops_well() -> bool:
+        send(signal.SIGSTOP)
+        try:
+            with locked(runner.app):
+                return True
+        except OperationalError:
+            send(signal.SIGCONT)
+            return False
+
+    wait_for(stops_well, what="a moment at which nobody writes")
+    return lambda: send(signal.SIGCONT)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable
 
@@ -18,7 +16,7 @@ from app_runner.tasks import records
 from app_runner.tasks.patience import DATABASE_AWAY
 from tests.conftest import AppFactory
 from tests.fixtures import VERSIONS
-from tests.integration.conftest import RunnerFactory
+from tests.integration.conftest import RunnerFactory, freeze
 from tests.tasks.test_unavailable import locked
 
 pytestmark = pytest.mark.integration
@@ -28,11 +26,11 @@ def test_jobs_wait_for_a_locked_database(
     make_runner: RunnerFactory, own_broker: Callable[[], str]
 ) -> None:
     runner = make_runner(BROKER_URL=own_broker(), DATABASE_TIMEOUT=1)
-    os.kill(runner.worker.pid, signal.SIGSTOP)
+    go_on = freeze(runner)
     report = runner.submit("report@1/process/", word="patience")
     chain = runner.submit("jobs@1/run/nothing/")
     with locked(runner.app):
-        os.kill(runner.worker.pid, signal.SIGCONT)
+        go_on()
         runner.worker.wait_until_printed("database is locked")
     for task in (report, chain):
         assert runner.ended(task)["status"] == "SUCCESS"

@@ -18,7 +18,7 @@ from app_runner.launch.embedded import connect
 from app_runner.state import state_of
 from app_runner.tasks import canary
 from tests.conftest import PluginFolder
-from tests.integration.conftest import Runner, RunnerFactory
+from tests.integration.conftest import Runner, RunnerFactory, freeze
 from tests.polling import wait_for
 
 pytestmark = pytest.mark.integration
@@ -193,15 +193,12 @@ def test_the_late_result_of_a_frozen_worker_is_refused(
     runner, path = fast(), tmp_path / "x"
     task = runner.submit("holds@1/process/", until=str(path))
     (child,) = begun(path)
-    frozen = (runner.worker.pid, child)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    go_on = freeze(runner, child)
     second = runner.start_worker()
     begun(path, times=2)
     path.touch()
     assert runner.ended(task)["status"] == "SUCCESS"
-    for pid in frozen:
-        os.kill(pid, signal.SIGCONT)
+    go_on()
     runner.worker.wait_until_printed("Refused: attempt 1 no longer holds task")
     (output,) = runner.document(task)["outputs"]
     assert runner.content(output) == b"attempt 2"
@@ -215,15 +212,12 @@ def test_a_job_of_a_plugin_can_ask_whether_it_was_lost(
     runner, path = fast(), tmp_path / "x"
     task = runner.submit("chains@1/guarded/process/", until=str(path))
     (child,) = begun(path)
-    frozen = (runner.worker.pid, child)
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
+    go_on = freeze(runner, child)
     runner.start_worker()
     second = begun(path, times=2)[1]
     path.touch()
     assert runner.ended(task)["status"] == "SUCCESS"
-    for pid in frozen:
-        os.kill(pid, signal.SIGCONT)
+    go_on()
     runner.worker.wait_until_printed("chains.guarded no longer holds its message")
     assert Path(f"{path}.written").read_text() == f"{second}\n"
 
