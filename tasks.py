@@ -140,9 +140,9 @@ def reset_broker(c: Context) -> None:
 @task
 def celery_status(c: Context) -> None:
     """Show the workers that answer."""
-    from app_runner.launch.operations import celery
+    from app_runner.launch.operations import ask_workers
 
-    sys.exit(celery("status"))
+    sys.exit(ask_workers("status"))
 
 
 @task
@@ -156,9 +156,9 @@ def celery_queues(c: Context) -> None:
 @task(help={"what": "active, reserved, scheduled, registered, stats, conf, …"})
 def celery_inspect(c: Context, what: str = "active") -> None:
     """Ask the workers what they do."""
-    from app_runner.launch.operations import celery
+    from app_runner.launch.operations import ask_workers
 
-    sys.exit(celery("inspect", *shlex.split(what)))
+    sys.exit(ask_workers("inspect", *shlex.split(what)))
 
 
 @task
@@ -172,17 +172,17 @@ def celery_monitor(c: Context) -> None:
 @task
 def celery_enable_events(c: Context) -> None:
     """Let the workers tell what they do."""
-    from app_runner.launch.operations import celery
+    from app_runner.launch.operations import ask_workers
 
-    sys.exit(celery("control", "enable_events"))
+    sys.exit(ask_workers("control", "enable_events"))
 
 
 @task
 def celery_disable_events(c: Context) -> None:
     """Let the workers tell nothing any more."""
-    from app_runner.launch.operations import celery
+    from app_runner.launch.operations import ask_workers
 
-    sys.exit(celery("control", "disable_events"))
+    sys.exit(ask_workers("control", "disable_events"))
 
 
 @task(help={"yes": "Do not ask."})

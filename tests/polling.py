@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 #: Seconds; a loaded machine is slow, a broken promise stays broken.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 def wait_for(predicate: Callable[[], T], seconds: float = PATIENCE, what: str = "") -> T:

@@ -19,6 +19,8 @@ from app_runner.launch.supervisor import exit_code
 
 #: Variable with a token that the demo logs in with, where a login is needed.
 TOKEN = "APP_RUNNER_TOKEN"  # noqa: S105 - its name
+#: How long workers may take to answer.
+ANSWER_SECONDS = 3
 
 
 def _reported(body: Callable[[], None]) -> int:
@@ -70,6 +72,11 @@ def celery(*arguments: str) -> int:
         commands.become((*commands.CELERY, *arguments))
 
     return _reported(body)
+
+
+def ask_workers(command: str, *arguments: str) -> int:
+    """Become a command of Celery that workers answer, also those that are busy."""
+    return celery(command, "--timeout", str(ANSWER_SECONDS), *arguments)
 
 
 def celery_monitor() -> int:

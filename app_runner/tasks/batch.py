@@ -61,7 +61,15 @@ class Batch:
             self._write()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep the thread from writing in the body."""
-        with self._lock:
-            yield
+    def alone(self, patience: float = -1) -> Iterator[bool]:
+        """Keep the thread from writing in the body, which is told whether it is so.
+
+        A thread that writes just now is waited for, at most ``patience`` seconds: it may
+        itself wait for what the caller holds of the database.
+        """
+        taken = self._lock.acquire(timeout=patience)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._lock.release()

@@ -71,6 +71,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         "worker_concurrency": settings["CONCURRENCY"],
         "worker_pool": settings["CELERY_WORKER_POOL"],
+        "worker_proc_alive_timeout": 60.0,  # a loaded machine is slow
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "timezone": "UTC",

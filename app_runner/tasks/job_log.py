@@ -28,6 +28,8 @@ MOST_KEPT = 1_000_000
 LONGEST_LINE = 10_000
 #: Characters that a chunk counts for besides its lines.
 CHUNK_COST = 100
+#: Seconds that the end of a job waits for the thread that writes.
+PATIENCE = 0.2
 CHUNK = cast(Table, TaskLogChunk.__table__)
 LINES_BEFORE = select(func.max(CHUNK.c.first_line + CHUNK.c.line_count))
 
@@ -75,10 +77,14 @@ class JobLog:
             self._batch.flush()
 
     def flush_with(self, connection: Connection) -> None:
-        """Write what waits in the transaction that ends the job's part."""
+        """Write what waits in the transaction that ends the job's part.
+
+        While the thread writes, `flush` has to do it behind that transaction.
+        """
         if self._lines:
-            with self._batch.alone():
-                self._store(connection)
+            with self._batch.alone(PATIENCE) as is_alone:
+                if is_alone:
+                    self._store(connection)
 
     def _write(self) -> None:
         if not self._lines:

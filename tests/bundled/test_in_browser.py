@@ -126,7 +126,7 @@ def test_a_task_is_answered_and_read_without_javascript(
     page.get_by_role("link", name="Next step").click()  # the page comes anew until then
     page.get_by_label("Word").fill("be")
     page.get_by_label("Word").press("Enter")
-    expect(page.get_by_text("The task is finished.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The task is finished.")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download lines.txt").click()
     assert download.value.path().read_text() == "to be"

@@ -20,7 +20,7 @@ from tests.integration.conftest import BARE_PATH
 from tests.polling import wait_for
 from tests.processes import Running, environment
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def test_a_migration_that_fails_is_said_and_nothing_else_suffers(
     )
     assert cli(app, "plugins", "upgrade-db").exit_code == 0
     assert "PROBLEM" not in cli(app, "plugins", "list").output
-    wait_for(lambda: client.get("/problems/").get_json() == {"problems": []}, 5)
+    wait_for(lambda: client.get("/problems/").get_json() == {"problems": []})
 
 
 def test_tables_that_were_never_made_are_a_problem(

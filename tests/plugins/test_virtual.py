@@ -87,7 +87,7 @@ def names(client: FlaskClient) -> list[str]:
 
 
 def wait_for_names(client: FlaskClient, *expected: str) -> None:
-    wait_for(lambda: names(client) == list(expected), 5, "the list changed")
+    wait_for(lambda: names(client) == list(expected), what="the list changed")
 
 
 def test_a_virtual_plugin_is_listed_with_its_parent(site: Flask) -> None:

@@ -119,7 +119,7 @@ class Visit:
     def __init__(self, browser: Browser) -> None:
         self.context = browser.new_context()
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(30_000)
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -161,7 +161,7 @@ def site_below_a_prefix(app: Flask) -> Iterator[str]:
 def expect_entry_points(page: Page) -> None:
     for text in ENTRY_POINTS:
         found = page.get_by_text(text, exact=True).locator("visible=true")
-        expect(found.first).to_be_visible(timeout=20_000)
+        expect(found.first).to_be_visible()
 
 
 @pytest.mark.browser
