@@ -43,7 +43,8 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def clean(value: str) -> str:
     """Replace what a database cannot keep: NUL and halves of surrogate pairs."""
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    value = value.replace("\0", "\ufffd")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 class CleanText(TypeDecorator[str]):

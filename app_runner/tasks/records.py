@@ -52,6 +52,7 @@ from app_runner.tasks.statements import FILE as FILE
 from app_runner.tasks.statements import HELD_TASK as HELD_TASK
 from app_runner.tasks.statements import LOG_WITH_MORE as LOG_WITH_MORE
 
+ADD_TASK, ADD_ATTEMPT = insert(leases.TASK), insert(ATTEMPT)
 #: What receivers of webhooks are told of when a task without steps ends.
 ENDED = ("status", "details")
 #: For those who change tasks in a way of their own.
@@ -108,12 +109,13 @@ def start(task_name: str, *, plugin: str | None = None, parameters: str = "") ->
     columns = {"plugin": plugin, "parameters": parameters, **journaled()}
     row = ProcessingTask.columns_of(task_name, **columns)
     admission.admit(row["plugin"], row["owner"])
-    DB.session.flush()
-    written: Any = DB.session.connection().execute(insert(TASK), row)
+    session = DB.session()
+    session.flush()
+    written: Any = session.connection().execute(ADD_TASK, row)
     task_id: int = written.inserted_primary_key[0]
-    DB.session.info.setdefault(CREATED, []).append(task_id)
+    session.info.setdefault(CREATED, []).append(task_id)
     crash_point("submit-before-commit")
-    DB.session.commit()
+    session.commit()
     return task_id
 
 
@@ -143,11 +145,12 @@ def claim(
     lease = lease or Lease.of()
     lease_key = lease.key
     wanted = {"task_id": task_id, "after_step": after_step}
-    DB.session.flush()
-    connection = DB.session.connection()
+    session = DB.session()
+    session.flush()
+    connection = session.connection()
     row, taken = claimed(connection, {**wanted, **lease.as_values})
     if row is None or not taken:
-        DB.session.rollback()
+        session.rollback()
         if row is not None and row.state == CANCELLING:  # its job may have died meanwhile
             with suppress(TaskFinished):
                 cancel(task_id, idle=True)
@@ -165,9 +168,9 @@ def claim(
     )
     columns = {"task_id": task_id, "number": attempt.number, "lease_key": lease_key}
     history = {"publication_key": publication_key, "worker": worker, "started_at": now()}
-    connection.execute(insert(ATTEMPT), {**columns, **history})
+    connection.execute(ADD_ATTEMPT, {**columns, **history})
     crash_point("claim-before-commit")
-    DB.session.commit()
+    session.commit()
     crash_point("claim-after-commit")
     return attempt
 
@@ -323,8 +326,9 @@ def _refusal(task_id: int, attempt: Attempt | None) -> Exception:
 
 def _changed(statement: Any, **values: Any) -> Connection | None:
     """Compare and set; give the connection, or None if the row was not as asked."""
-    DB.session.flush()
-    connection = DB.session.connection()
+    session = DB.session()
+    session.flush()
+    connection = session.connection()
     return connection if connection.execute(statement, values).rowcount == 1 else None
 
 
