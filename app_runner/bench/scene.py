@@ -56,7 +56,7 @@ class Effort:
 FULL = Effort(
     rounds=7,
     seconds=1.0,
-    latency_tasks=25,
+    latency_tasks=100,
     throughput_tasks=500,
     starts=5,
     documents=200,
