@@ -8,6 +8,7 @@ import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -32,6 +33,7 @@ from app_runner.fetch import (
     FileRefused,
     SchemeRefused,
 )
+from app_runner.fetch.route import Route
 from app_runner.files.local import LocalStore
 from app_runner.tasks import records, results
 from tests.fetch.servers import Exchange, Names, serving
@@ -93,7 +95,9 @@ def test_no_internal_network_is_reached(address: str) -> None:
     assert AddressRules(False, opened).refused_kind("host", parsed) is None  # off
 
 
-def test_a_name_that_changes_its_mind_gains_nothing() -> None:
+def test_a_name_that_changes_its_mind_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     policy = FetchPolicy(allowed_hosts=("127.0.0.2",), timeout=2, retries=0)
     with serving(secret) as server:
         url = server.url("rebind.test")
@@ -103,10 +107,15 @@ def test_a_name_that_changes_its_mind_gains_nothing() -> None:
         assert server.connections == 0
         # who looks the name up once more to connect is led astray
         names = Names(rebind_test=[["127.0.0.2"], ["127.0.0.1"]])
-        checked = names("rebind.test", server.port)[0][4][0]
-        assert checked == "127.0.0.2"
-        connected = names("rebind.test", server.port)[0][4][0]
-        assert requests.get(server.url(connected), timeout=5).content == SECRET
+        to_checked = Route._connected
+
+        def to_name(self: Route, family: Any, address: Any, seconds: float) -> Any:
+            anew = names("rebind.test", server.port)[0][4]
+            return to_checked(self, family, anew, seconds)
+
+        monkeypatch.setattr(Route, "_connected", to_name)
+        with Fetcher(policy, getaddrinfo=names).open(url) as taken:
+            assert taken.content == SECRET
 
 
 # -- file: URLs --------------------------------------------------------------------------
