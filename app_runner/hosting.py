@@ -66,8 +66,9 @@ class AppHost:
         """
         with recorder.bound(tasks, self._state.celery):
             if blueprint is not None:
+                before = len(self._state.app.view_functions)
                 self._state.api.serve(blueprint, f"/plugins/{plugin.identifier}")
-                submits.watch(self._state.app, blueprint, plugin)
+                submits.watch(self._state.app, blueprint, plugin, before)
         self._state.queues.add(plugin.name, plugin.identifier, tasks)
 
     def is_task(self, value: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from copy import deepcopy
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, cast
@@ -17,6 +16,7 @@ from app_runner.api import gate, login, operations
 from app_runner.api.arguments import PARSER
 from app_runner.api.converters import sign_task_ids
 from app_runner.api.plugin_schemas import PluginMetadataSchema
+from app_runner.api.view_docs import ViewDocs, of_view
 from app_runner.application import blocking
 from app_runner.state import BRIEF
 
@@ -32,6 +32,7 @@ class SecurityBlueprint(Blueprint):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what flask-smorest's blueprint takes."""
         super().__init__(*args, **kwargs)
+        self._docs = ViewDocs()
         self._prepare_doc_cbks += [self._prepare_security_doc, self._prepare_errors_doc]
 
     def add_url_rule(self, rule: str, *args: Any, **kwargs: Any) -> None:
@@ -67,7 +68,7 @@ class SecurityBlueprint(Blueprint):
 
         def decorate(view: View) -> View:
             checked: Any = check(view)
-            checked._apidoc = deepcopy(getattr(view, "_apidoc", {}))
+            checked._apidoc = of_view(view)
             checked._apidoc["security"] = scheme
             checked._apidoc["login_is_optional"] = optional and not needed
             checked._apidoc["scopes"] = sorted(needed)
@@ -151,7 +152,7 @@ class SecurityBlueprint(Blueprint):
                 )
                 return response
 
-            apidoc = deepcopy(getattr(view, "_apidoc", {}))
+            apidoc = of_view(view)
             manual = {"responses": {str(code): documented}}
             apidoc["manual_doc"] = deepupdate(apidoc.get("manual_doc", {}), manual)
             answer._apidoc = apidoc  # type: ignore[attr-defined]

@@ -70,6 +70,10 @@ class ErrorSchema(ma.Schema):
     )
 
 
+#: For each place that documents one; making them takes time.
+ERROR = ErrorSchema()
+
+
 def add_error_headers(spec: APISpec) -> None:
     """Add headers to the error responses that flask-smorest has ready for use."""
     for response, (header, description, kind) in ERROR_HEADERS.items():
@@ -142,7 +146,7 @@ def _shapes(manual: Documented) -> Documented:
     return {
         code: {
             "description": HTTPStatus(int(code)).phrase,
-            "content": {JSON: {"schema": ErrorSchema}},
+            "content": {JSON: {"schema": ERROR}},
         }
         for code, response in manual.items()
         if code.isdigit() and int(code) >= 400 and "content" not in response

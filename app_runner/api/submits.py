@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import cache, wraps
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from app_runner.tasks.sealing import seal
 MOST_KEPT = 1_000_000
 
 
-def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
+def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase, before: int) -> None:
     """Let tasks that start at ``blueprint`` know plugin, version, commit, entry point.
 
-    The blueprint itself is left alone: it may be served by several apps.
+    The blueprint itself is left alone: it may be served by several apps. ``before`` is
+    how many views the app had without it.
     """
     identifier = plugin.identifier
 
@@ -55,7 +57,7 @@ def watch(app: Flask, blueprint: Blueprint, plugin: PluginBase) -> None:
         after_this_request(idempotency.end)
         return idempotency.begin(begun)
 
-    for endpoint, view in app.view_functions.items():
+    for endpoint, view in islice(app.view_functions.items(), before, None):
         if endpoint.startswith(f"{blueprint.name}.") and _may_take_posts(view):
             app.view_functions[endpoint] = _after(begin, view)
 

@@ -100,7 +100,7 @@ class JobTask(Task[Any, Any]):
 
 
 def shown(message: Outgoing) -> dict[str, str]:
-    """Give what Celery shows of the arguments of most messages, which it is slow to find."""
+    """Give what Celery shows of the arguments of most messages; it is slow to find it."""
     if message.args or not message.kwargs or message.kwargs.keys() != {"db_id"}:
         return {}
     return {"argsrepr": "()", "kwargsrepr": repr(message.kwargs)}

@@ -32,6 +32,8 @@ from app_runner.ui.parameter_requests import (
 )
 from app_runner.ui.processor_work import Processor
 
+METADATA = PluginMetadataSchema()
+
 
 def endpoint(processor: Processor, view: str) -> str:
     """Name a view of a processor; that of a further one after its function."""
@@ -45,18 +47,19 @@ def add_metadata_view(
     metadata: Callable[[], PluginMetadata],
 ) -> None:
     """Serve metadata at ``path``; it is written once in each language."""
-    schema = PluginMetadataSchema()
     told = metadata()
     lazy = not (isinstance(told.title, str) and isinstance(told.description, str))
 
     def document() -> Document:
-        return Document.of_json(current_app.json.dumps(schema.dump(metadata())).encode())
+        return Document.of_json(
+            current_app.json.dumps(METADATA.dump(metadata())).encode()
+        )
 
     @blueprint.route(f"/{path}", endpoint=name)
     class PluginView(MethodView):
         """The plugin's metadata."""
 
-        @blueprint.response(HTTPStatus.OK, schema)
+        @blueprint.response(HTTPStatus.OK, METADATA)
         @blueprint.require_jwt("jwt", optional=True)
         def get(self) -> Response:
             """Tell what the plugin does, takes and gives."""
