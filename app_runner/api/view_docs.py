@@ -21,8 +21,7 @@ def of_view(view: Any) -> ViewDocs:
 
 def _copied(value: Any) -> Any:
     if isinstance(value, dict):
-        copy = {key: _copied(part) for key, part in value.items()}
-        return ViewDocs(copy) if type(value) is ViewDocs else copy
+        return ViewDocs({key: _copied(part) for key, part in value.items()})
     if isinstance(value, list):
         return [_copied(part) for part in value]
     return tuple(map(_copied, value)) if type(value) is tuple else value
