@@ -20,6 +20,7 @@ from app_runner.tasks import canary
 from tests.conftest import PluginFolder
 from tests.integration.conftest import Runner, RunnerFactory, freeze
 from tests.polling import wait_for
+from tests.processes import Running
 
 pytestmark = pytest.mark.integration
 
@@ -187,39 +188,41 @@ def test_a_job_that_kills_itself_each_time_fails_at_last(fast: MakeFast) -> None
     wait_for(lambda: messages(runner) == 0)
 
 
-def test_the_late_result_of_a_frozen_worker_is_refused(
-    fast: MakeFast, tmp_path: Path
-) -> None:
-    runner, path = fast(), tmp_path / "x"
-    task = runner.submit("holds@1/process/", until=str(path))
+def overtaken(runner: Runner, job: str, path: Path) -> tuple[str, Running, int]:
+    """Freeze the worker in a job until another one has done it.
+
+    Gives the URL of the task, the other worker, and the process that did the job.
+    """
+    task = runner.submit(f"{job}/process/", until=str(path))
     (child,) = begun(path)
     go_on = freeze(runner, child)
-    second = runner.start_worker()
-    begun(path, times=2)
+    other = runner.start_worker()
+    pid = begun(path, times=2)[1]
     path.touch()
     assert runner.ended(task)["status"] == "SUCCESS"
     go_on()
+    return task, other, pid
+
+
+def test_the_late_result_of_a_frozen_worker_is_refused(
+    fast: MakeFast, tmp_path: Path
+) -> None:
+    runner = fast()
+    task, other, _pid = overtaken(runner, "holds@1", tmp_path / "x")
     runner.worker.wait_until_printed("Refused: attempt 1 no longer holds task")
     (output,) = runner.document(task)["outputs"]
     assert runner.content(output) == b"attempt 2"
     assert outcomes(runner, task) == ["no sign of life", "succeeded"]
-    assert second.process.poll() is None
+    assert other.process.poll() is None
 
 
 def test_a_job_of_a_plugin_can_ask_whether_it_was_lost(
     fast: MakeFast, tmp_path: Path
 ) -> None:
     runner, path = fast(), tmp_path / "x"
-    task = runner.submit("chains@1/guarded/process/", until=str(path))
-    (child,) = begun(path)
-    go_on = freeze(runner, child)
-    runner.start_worker()
-    second = begun(path, times=2)[1]
-    path.touch()
-    assert runner.ended(task)["status"] == "SUCCESS"
-    go_on()
+    _task, _other, pid = overtaken(runner, "chains@1/guarded", path)
     runner.worker.wait_until_printed("chains.guarded no longer holds its message")
-    assert Path(f"{path}.written").read_text() == f"{second}\n"
+    assert Path(f"{path}.written").read_text() == f"{pid}\n"
 
 
 def test_an_emptied_broker_loses_nothing(fast: MakeFast, tmp_path: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from celery.utils.saferepr import saferepr
 from flask import Flask
 
 from app_runner.config import load_settings
 from app_runner.errors import SettingError
 from app_runner.state import state_of
+from app_runner.tasks.journal import Outgoing
+from app_runner.tasks.queue import shown
 from app_runner.tasks.queues import QueuePlan, check_pool
 from app_runner.tasks.recorder import RecordedTask
 
@@ -89,3 +92,16 @@ def test_a_pool_that_comes_too_late_is_refused() -> None:
     check_pool("prefork", ["celery", "worker"])
     with pytest.raises(SettingError, match="--pool gevent"):
         check_pool("gevent", ["celery", "worker"])
+
+
+def test_arguments_are_shown_as_celery_shows_them() -> None:
+    job = {"db_id": 7}
+    as_usual = {"argsrepr": saferepr(()), "kwargsrepr": saferepr(job)}
+    assert shown(Outgoing("a@1.run", (), job, {})) == as_usual
+    for args, kwargs in (
+        ((1,), job),
+        ((), {**job, "key": "secret"}),
+        ((), {}),
+        (None, None),
+    ):
+        assert shown(Outgoing("a@1.run", args, kwargs, {})) == {}, "Celery finds out"
